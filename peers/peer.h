@@ -38,6 +38,9 @@ template <typename Value>
 using Outcome = std::variant<Value, Failure>;
 struct Done {};
 
+/// Whether a managed action is told to do a full backup.
+enum class ManagedMode { normal, full };
+
 namespace staging {
 class PeerPlace;
 }
@@ -64,7 +67,7 @@ class Peer {
 
   /// Runs `CBACK ACTION` or `CBACK --full ACTION` by the peer's shell, byte for byte what a Cedar Backup master sends, so that
   /// forced commands written for it match.
-  virtual Outcome<CommandResult> run_managed_action(const std::string& action, bool full) = 0;
+  virtual Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode) = 0;
 };
 
 }  // namespace peerstage::peers
