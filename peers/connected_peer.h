@@ -9,8 +9,9 @@
 
 namespace peerstage::peers {
 
-/// A peer is a name, a collect directory and a connection to the machine that it is on. Local and remote peers differ in
-/// the connection only, so that the same directory gives the same result whichever way it came.
+/// A peer is a name, a collect directory and a connection to the machine that it is on. Local and remote
+/// peers differ in the connection only, so that the same directory gives the same result whichever way it
+/// came.
 class ConnectedPeer : public Peer {
  public:
   struct Description {

@@ -27,9 +27,10 @@ class Descriptor {
   int number_ = -1;
 };
 
-/// Opens a path below a directory, like openat(2), but never leaves the directory and follows no symbolic link in any
-/// component (openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; component by component where the kernel lacks
-/// it). `relative` has no leading slash and no "..". None, with errno set, when it cannot. Always close-on-exec.
+/// Opens a path below a directory, like openat(2), but never leaves the directory and follows no symbolic
+/// link in any component (openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; component by component
+/// where the kernel lacks it). `relative` has no leading slash and no "..". None, with errno set, when it
+/// cannot. Always close-on-exec.
 Descriptor open_beneath(int directory, const std::string& relative, int flags, unsigned mode = 0);
 
 }  // namespace peerstage::peers

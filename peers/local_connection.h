@@ -7,9 +7,9 @@
 
 namespace peerstage::peers {
 
-/// This machine. Paths below `base` are reached through one descriptor of it and no symbolic link on the way is followed,
-/// because the owner of the base may be somebody else than we and may swap what is in it at any moment; `base` itself may be a link.
-/// Reading leaves access times alone where we may say so.
+/// This machine. Paths below `base` are reached through one descriptor of it and no symbolic link on the way
+/// is followed, because the owner of the base may be somebody else than we and may swap what is in it at any
+/// moment; `base` itself may be a link. Reading leaves access times alone where we may say so.
 class LocalConnection final : public Connection {
  public:
   explicit LocalConnection(std::string base);
@@ -23,7 +23,6 @@ class LocalConnection final : public Connection {
  private:
   /// Opens what `path` names; -1 and errno when it cannot.
   Descriptor open(const std::string& path, int flags);
-  Descriptor open_parent(const std::string& path);
   void fetch_one(FileReceiver& receiver, const FetchRequest& request, std::span<std::byte> buffer);
 
   std::string base_;
