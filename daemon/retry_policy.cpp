@@ -23,17 +23,22 @@ Decision decide_after_failure(const config::StagingSettings& settings, peers::Fa
     return {NextStep::retry, backoff(settings.retry_delay, history.transient_failures, random)};
   }
   if (kind == peers::FailureKind::not_ready && history.since_start < settings.wait_for_collect) {
-    return {NextStep::look_again, std::min(settings.poll_interval, settings.wait_for_collect - history.since_start)};
+    return {NextStep::look_again,
+            std::min(settings.poll_interval, settings.wait_for_collect - history.since_start)};
   }
   return {};
 }
 
 bool is_ignored(config::IgnoreFailures ignore, DayKind day) {
   switch (ignore) {
-    case config::IgnoreFailures::none: return false;
-    case config::IgnoreFailures::all: return true;
-    case config::IgnoreFailures::daily: return day == DayKind::ordinary;
-    case config::IgnoreFailures::weekly: return day == DayKind::starting_day_or_full;
+    case config::IgnoreFailures::none:
+      return false;
+    case config::IgnoreFailures::all:
+      return true;
+    case config::IgnoreFailures::daily:
+      return day == DayKind::ordinary;
+    case config::IgnoreFailures::weekly:
+      return day == DayKind::starting_day_or_full;
   }
   return false;
 }

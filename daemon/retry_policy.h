@@ -23,14 +23,14 @@ struct Decision {
   bool operator==(const Decision&) const = default;
 };
 
-/// What to do after an attempt that failed. Only transient failures are retried, `retries` times, with a delay that doubles each
-/// time up to 15 minutes and varies by a quarter; a peer that is not ready is looked at again every `poll_interval`
-/// until `wait_for_collect` has passed. `random` is in [0, 1).
+/// What to do after an attempt that failed. Only transient failures are retried, `retries` times, with a
+/// delay that doubles each time up to 15 minutes and varies by a quarter; a peer that is not ready is looked
+/// at again every `poll_interval` until `wait_for_collect` has passed. `random` is in [0, 1).
 Decision decide_after_failure(const config::StagingSettings& settings, peers::FailureKind kind,
                               const AttemptHistory& history, double random);
 
-/// Whether "not ready" is no failure today (Cedar Backup's ignore_failures: `daily` forgives on every day but the
-/// starting day or a full run, `weekly` only then).
+/// Whether "not ready" is no failure today (Cedar Backup's ignore_failures: `daily` forgives on every day but
+/// the starting day or a full run, `weekly` only then).
 enum class DayKind { ordinary, starting_day_or_full };
 bool is_ignored(config::IgnoreFailures ignore, DayKind day);
 

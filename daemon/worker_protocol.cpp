@@ -7,8 +7,8 @@
 namespace peerstage::daemon {
 namespace {
 
-// A record: length of what follows (4 bytes), type (1 byte), fields. Numbers are little-endian, strings carry a
-// 4-byte length. The type is the index in WorkRecord.
+// A record: length of what follows (4 bytes), type (1 byte), fields. Numbers are little-endian, strings carry
+// a 4-byte length. The type is the index in WorkRecord.
 constexpr std::size_t header_size = 4;
 constexpr std::size_t max_text = max_record_size / 4;
 
@@ -77,14 +77,23 @@ class FieldReader {
   std::string_view bytes_;
 };
 
-void write_fields(FieldWriter& out, const WorkPlanned& record) { out.number(record.files).number(record.bytes); }
-void write_fields(FieldWriter& out, const WorkProgress& record) { out.number(record.files).number(record.bytes); }
-void write_fields(FieldWriter& out, const WorkSkipped& record) { out.string(record.name).string(record.reason); }
+void write_fields(FieldWriter& out, const WorkPlanned& record) {
+  out.number(record.files).number(record.bytes);
+}
+void write_fields(FieldWriter& out, const WorkProgress& record) {
+  out.number(record.files).number(record.bytes);
+}
+void write_fields(FieldWriter& out, const WorkSkipped& record) {
+  out.string(record.name).string(record.reason);
+}
 void write_fields(FieldWriter& out, const WorkEvent& record) {
   out.byte(static_cast<std::size_t>(record.level)).string(record.text);
 }
 void write_fields(FieldWriter& out, const WorkResult& record) {
-  out.byte(static_cast<std::size_t>(record.change)).number(record.files).number(record.bytes).number(record.reused_files);
+  out.byte(static_cast<std::size_t>(record.change))
+      .number(record.files)
+      .number(record.bytes)
+      .number(record.reused_files);
   out.byte(record.failure ? 1 : 0).byte(record.failure ? static_cast<std::size_t>(*record.failure) : 0);
   out.string(record.message);
 }
@@ -125,8 +134,9 @@ WorkRecord read_record(FieldReader& in) {
 }
 
 WorkRecord read_record_of_type(std::size_t type, FieldReader& in) {
-  static constexpr std::array readers{read_record<WorkPlanned>, read_record<WorkProgress>, read_record<WorkSkipped>,
-                                      read_record<WorkEvent>, read_record<WorkResult>};
+  static constexpr std::array readers{read_record<WorkPlanned>, read_record<WorkProgress>,
+                                      read_record<WorkSkipped>, read_record<WorkEvent>,
+                                      read_record<WorkResult>};
   static_assert(readers.size() == std::variant_size_v<WorkRecord>);
   if (type >= readers.size()) throw WorkProtocolError("a record has an unknown type");
   return readers.at(type)(in);

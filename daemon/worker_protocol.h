@@ -10,8 +10,9 @@
 #include "peers/failure.h"
 #include "peers/observer.h"
 
-/// What a worker tells the supervisor: records on a pipe, each a length, a type and fields of fixed meaning. The
-/// worker has parsed what a hostile peer sent, so the supervisor takes nothing else from it and checks every byte.
+/// What a worker tells the supervisor: records on a pipe, each a length, a type and fields of fixed meaning.
+/// The worker has parsed what a hostile peer sent, so the supervisor takes nothing else from it and checks
+/// every byte.
 namespace peerstage::daemon {
 
 /// The size of the work: what has to be fetched.
@@ -41,8 +42,8 @@ struct WorkEvent {
 
 enum class TreeChange { unchanged, changed };
 
-/// The end of one attempt at one peer, always the last record. With a failure the counts are those of what stands anyway (all of
-/// it when only the peer's marker could not be written).
+/// The end of one attempt at one peer, always the last record. With a failure the counts are those of what
+/// stands anyway (all of it when only the peer's marker could not be written).
 struct WorkResult {
   TreeChange change = TreeChange::unchanged;
   std::uint64_t files = 0, bytes = 0, reused_files = 0;
