@@ -108,14 +108,13 @@ std::string restrict_file_system(const Confinement& confinement) {
 }  // namespace
 
 std::string confine(const Confinement& confinement) {
-  const pid_t parent = ::getppid();
   limit_resources();
   if (confinement.user) become(*confinement.user, confinement);
   require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "set no_new_privs");
   std::string lacking = restrict_file_system(confinement);
   // After the change of identity, which clears it.
   require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, "bind the worker's life to its parent's");
-  if (::getppid() != parent) throw std::runtime_error("the supervisor is gone");
+  if (::getppid() != confinement.supervisor) throw std::runtime_error("the supervisor is gone");
   return lacking;
 }
 
