@@ -19,7 +19,7 @@ enum class Reach {
 enum class Programs { forbidden, allowed };
 
 struct Confinement {
-  pid_t supervisor = 0;       ///< the parent with which the worker shall die
+  pid_t supervisor = 0;      ///< the parent with which the worker shall die
   std::optional<User> user;  ///< whom to become; absent: we are not root and stay who we are
   Reach reach = Reach::own_files;
   Programs programs = Programs::forbidden;

@@ -21,7 +21,8 @@ namespace {
 
 constexpr auto between_progress_records = std::chrono::milliseconds(100);
 
-/// Tells the supervisor what happens. A supervisor that is gone takes us with it, so a failed write needs no answer.
+/// Tells the supervisor what happens. A supervisor that is gone takes us with it, so a failed write needs no
+/// answer.
 class RecordSender final : public peers::Observer {
  public:
   explicit RecordSender(int descriptor) : descriptor_(descriptor) {}
@@ -30,8 +31,10 @@ class RecordSender final : public peers::Observer {
     const std::string bytes = encode(record);
     for (std::size_t sent = 0; sent < bytes.size();) {
       const ssize_t written = ::write(descriptor_, bytes.data() + sent, bytes.size() - sent);
-      if (written > 0) sent += static_cast<std::size_t>(written);
-      else if (errno != EINTR) return;
+      if (written > 0)
+        sent += static_cast<std::size_t>(written);
+      else if (errno != EINTR)
+        return;
     }
   }
 
@@ -42,7 +45,9 @@ class RecordSender final : public peers::Observer {
     last_progress_ = now;
     send(WorkProgress{files, bytes});
   }
-  void skipped(const std::string& name, const std::string& reason) override { send(WorkSkipped{name, reason}); }
+  void skipped(const std::string& name, const std::string& reason) override {
+    send(WorkSkipped{name, reason});
+  }
   void event(peers::EventLevel level, const std::string& text) override { send(WorkEvent{level, text}); }
 
  private:
@@ -74,7 +79,8 @@ bool needs_marker(peers::Peer& peer, const peers::StagedTree& tree) {
 
 WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers::staging::RunMode mode,
                       peers::Observer& observer) {
-  if (const auto ready = peer.check_collect_indicator(); const auto* failed = std::get_if<peers::Failure>(&ready)) {
+  if (const auto ready = peer.check_collect_indicator();
+      const auto* failed = std::get_if<peers::Failure>(&ready)) {
     return failure(*failed);
   }
   const auto outcome = peer.stage(place, observer);
@@ -92,15 +98,15 @@ WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers
 }
 
 std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
-  peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir, order.peer.cback_command,
-                                                order.options};
+  peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir,
+                                                order.peer.cback_command, order.options};
   if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(std::move(description));
   return std::make_unique<peers::RemotePeer>(std::move(description), *order.peer.ssh,
                                              peers::ssh::LocalUser{order.user.name, order.user.home});
 }
 
-/// Where the worker may write: the staging directory, a local peer's collect directory (the marker), and the directories of
-/// the known_hosts files where new host keys are accepted.
+/// Where the worker may write: the staging directory, a local peer's collect directory (the marker), and the
+/// directories of the known_hosts files where new host keys are accepted.
 std::vector<std::string> writable_directories(const WorkOrder& order) {
   std::vector<std::string> writable{order.staging_dir};
   if (!order.peer.ssh) {
@@ -121,7 +127,8 @@ Confinement confinement_of(const WorkOrder& order) {
   confinement.supervisor = order.supervisor;
   if (order.started_as_root) confinement.user = order.user;
   if (!order.peer.ssh) confinement.reach = Reach::local_files;
-  if (!order.peer.ssh && order.options.verify == config::Verify::checksum) confinement.programs = Programs::allowed;
+  if (!order.peer.ssh && order.options.verify == config::Verify::checksum)
+    confinement.programs = Programs::allowed;
   confinement.writable = writable_directories(order);
   return confinement;
 }

@@ -8,15 +8,16 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <unistd.h>
-
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace peerstage::daemon {
 namespace {
 
-std::system_error spawn_error(const char* what) { return {errno, std::generic_category(), what}; }
+std::system_error spawn_error(const char* what) {
+  return {errno, std::generic_category(), what};
+}
 
 }  // namespace
 
@@ -43,6 +44,10 @@ WorkerProcess::WorkerProcess(const std::function<void(int descriptor)>& body) {
 }
 
 WorkerProcess::~WorkerProcess() {
+  end();
+}
+
+void WorkerProcess::end() {
   if (pid_ < 0) return;
   kill();
   reap();
