@@ -13,7 +13,8 @@ const SystemClock system_clock;
 
 }  // namespace
 
-Client::Client(Transport& transport, std::string machine) : Client(transport, std::move(machine), system_clock) {}
+Client::Client(Transport& transport, std::string machine)
+    : Client(transport, std::move(machine), system_clock) {}
 
 Client::Client(Transport& transport, std::string machine, const Clock& clock)
     : session_(transport, std::move(machine), clock) {}
@@ -27,7 +28,7 @@ std::optional<FileInfo> Client::lstat(const std::string& path) {
     exchange.finish();
     return info;
   }
-  const Status status = decode_status(answer.packet);
+  const Status status = decode_refusal(answer.packet);
   exchange.finish();
   if (status.code == StatusCode::no_such_file) return std::nullopt;
   throw refused("cannot look at" + on_machine(path, session_.machine()), status);
@@ -37,11 +38,13 @@ std::vector<ListedEntry> Client::list(const std::string& directory, const ListLi
   return Listing(session_, directory, limits).read();
 }
 
-void Client::fetch(FileReceiver& receiver) { Fetch(session_, receiver).run(); }
+void Client::fetch(FileReceiver& receiver) {
+  Fetch(session_, receiver).run();
+}
 
-/// The marker is written in its place, not under another name first: an empty file cannot be seen half, and nothing is left behind
-/// on the peer by a session that ends in between. SFTP cannot sync a directory; what the peer loses in a power cut is its
-/// marker, and then it is marked again by the next run.
+/// The marker is written in its place, not under another name first: an empty file cannot be seen half, and
+/// nothing is left behind on the peer by a session that ends in between. SFTP cannot sync a directory; what
+/// the peer loses in a power cut is its marker, and then it is marked again by the next run.
 void Client::write_marker(const std::string& path) {
   const std::optional<FileInfo> found = lstat(path);
   const bool is_link = found && found->type == FileType::symlink;
@@ -74,7 +77,7 @@ void Client::write_empty(const std::string& path, OpenFlags flags) {
   session_.open(path, flags);
   const Answer answer = session_.wait();
   if (answer.is_status()) {
-    const Status status = decode_status(answer.packet);
+    const Status status = decode_refusal(answer.packet);
     exchange.finish();
     throw refused(tried, status);
   }

@@ -11,14 +11,16 @@
 
 namespace peerstage::peers::sftp {
 
-/// What an SFTP server (version 3) can do of a Connection. Everything that the server sends is hostile until checked.
+/// What an SFTP server (version 3) can do of a Connection. Everything that the server sends is hostile until
+/// checked.
 ///
-/// Failures are PeerError; the messages name the machine and the path. After one that left answers open (the stream broke, the
-/// server broke the protocol, a receiver threw) every further call fails at once. Not for use by several threads.
+/// Failures are PeerError; the messages name the machine and the path. After one that left answers open (the
+/// stream broke, the server broke the protocol, a receiver threw) every further call fails at once. Not for
+/// use by several threads.
 class Client {
  public:
-  /// Begins the session. The transport must outlive the client; how long anything may take is the transport's to say.
-  /// The clock measures the line.
+  /// Begins the session. The transport must outlive the client; how long anything may take is the transport's
+  /// to say. The clock measures the line.
   Client(Transport& transport, std::string machine);
   Client(Transport& transport, std::string machine, const Clock& clock);
 
@@ -26,7 +28,8 @@ class Client {
   std::optional<FileInfo> lstat(const std::string& path);
   std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits);
   void fetch(FileReceiver& receiver);
-  /// A symlink of that name is removed, one to a file elsewhere included; a directory, FIFO or the like is an error.
+  /// A symlink of that name is removed, one to a file elsewhere included; a directory, FIFO or the like is an
+  /// error.
   void write_marker(const std::string& path);
 
  private:

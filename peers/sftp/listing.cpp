@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t own_and_parent = 2;
 
 /// Without both, nobody can say whether there is something to fetch.
-bool is_told(const FileInfo& info) { return info.permissions && info.size; }
+bool is_told(const FileInfo& info) {
+  return info.permissions && info.size;
+}
 
 }  // namespace
 
@@ -24,7 +26,7 @@ std::vector<ListedEntry> Listing::read() {
   session_.opendir(directory_);
   const Answer answer = session_.wait();
   if (answer.is_status()) {
-    const Status status = decode_status(answer.packet);
+    const Status status = decode_refusal(answer.packet);
     exchange.finish();
     throw refused("cannot list" + on_machine(directory_, session_.machine()), status);
   }
@@ -38,7 +40,8 @@ std::vector<ListedEntry> Listing::read() {
   return std::move(entries_);
 }
 
-/// Asks on until the server says that it has no more, and collects every answer that is due even then: they may come in any order.
+/// Asks on until the server says that it has no more, and collects every answer that is due even then: they
+/// may come in any order.
 std::optional<PeerError> Listing::read_entries(const std::string& handle) {
   std::optional<PeerError> failure;
   bool ended = false;
@@ -50,9 +53,10 @@ std::optional<PeerError> Listing::read_entries(const std::string& handle) {
       continue;
     }
     ended = true;
-    const Status status = decode_status(answer.packet);
+    const Status status = decode_refusal(answer.packet);
     if (status.code != StatusCode::eof && !failure)
-      failure = refused("the listing of" + on_machine(directory_, session_.machine()) + " is incomplete", status);
+      failure =
+          refused("the listing of" + on_machine(directory_, session_.machine()) + " is incomplete", status);
   } while (session_.unanswered() > 0);
   return failure;
 }
@@ -72,7 +76,8 @@ void Listing::take_names(const Packet& packet) {
                                               " does not end: " + std::to_string(seen_) + " entries so far");
 }
 
-/// Asks again for the entries of which the listing told too little. Those that cannot be asked for stay unknown.
+/// Asks again for the entries of which the listing told too little. Those that cannot be asked for stay
+/// unknown.
 void Listing::complete_infos() {
   for (std::size_t next = 0;;) {
     for (; next < entries_.size() && session_.unanswered() < session_.pace().listings; ++next)
@@ -81,7 +86,7 @@ void Listing::complete_infos() {
     if (session_.unanswered() == 0) return;
     const Answer answer = session_.wait();
     if (answer.is_status())
-      decode_status(answer.packet);
+      decode_refusal(answer.packet);
     else
       entries_[answer.tag].info = decode_attrs(answer.packet);
   }

@@ -14,8 +14,9 @@ struct Pace {
   bool operator==(const Pace&) const = default;
 };
 
-/// The pace for a line with this round trip: small on a fast line, where the data shall stay in the processor's cache, and
-/// on a slow one as much as fills it at a gigabyte a second, within what a worker may use of memory.
+/// The pace for a line with this round trip: small on a fast line, where the data shall stay in the
+/// processor's cache, and on a slow one as much as fills it at a gigabyte a second, within what a worker may
+/// use of memory.
 Pace pace_for(std::chrono::steady_clock::duration round_trip);
 
 }  // namespace peerstage::peers::sftp

@@ -30,7 +30,8 @@ void put_integer(std::byte* place, Integer value) {
 template <typename Integer>
 Integer get_integer(std::span<const std::byte> bytes) {
   Integer value = 0;
-  for (const std::byte byte : bytes) value = static_cast<Integer>(value << 8U) | std::to_integer<Integer>(byte);
+  for (const std::byte byte : bytes)
+    value = static_cast<Integer>(value << 8U) | std::to_integer<Integer>(byte);
   return value;
 }
 
@@ -79,14 +80,21 @@ void expect_type(const Packet& packet, PacketType type) {
 
 FileType type_of(std::uint32_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFREG: return FileType::regular;
-    case S_IFDIR: return FileType::directory;
-    case S_IFLNK: return FileType::symlink;
-    case S_IFIFO: return FileType::fifo;
-    case S_IFSOCK: return FileType::socket;
+    case S_IFREG:
+      return FileType::regular;
+    case S_IFDIR:
+      return FileType::directory;
+    case S_IFLNK:
+      return FileType::symlink;
+    case S_IFIFO:
+      return FileType::fifo;
+    case S_IFSOCK:
+      return FileType::socket;
     case S_IFCHR:
-    case S_IFBLK: return FileType::device;
-    default: return FileType::unknown;
+    case S_IFBLK:
+      return FileType::device;
+    default:
+      return FileType::unknown;
   }
 }
 
@@ -119,27 +127,45 @@ FileInfo read_attributes(const Packet& packet, PacketReader& reader) {
 
 std::string to_string(PacketType type) {
   switch (type) {
-    case PacketType::init: return "INIT";
-    case PacketType::version: return "VERSION";
-    case PacketType::open: return "OPEN";
-    case PacketType::close: return "CLOSE";
-    case PacketType::read: return "READ";
-    case PacketType::lstat: return "LSTAT";
-    case PacketType::opendir: return "OPENDIR";
-    case PacketType::readdir: return "READDIR";
-    case PacketType::remove: return "REMOVE";
-    case PacketType::status: return "STATUS";
-    case PacketType::handle: return "HANDLE";
-    case PacketType::data: return "DATA";
-    case PacketType::name: return "NAME";
-    case PacketType::attrs: return "ATTRS";
-    case PacketType::extended: return "EXTENDED";
-    case PacketType::extended_reply: return "EXTENDED_REPLY";
+    case PacketType::init:
+      return "INIT";
+    case PacketType::version:
+      return "VERSION";
+    case PacketType::open:
+      return "OPEN";
+    case PacketType::close:
+      return "CLOSE";
+    case PacketType::read:
+      return "READ";
+    case PacketType::lstat:
+      return "LSTAT";
+    case PacketType::opendir:
+      return "OPENDIR";
+    case PacketType::readdir:
+      return "READDIR";
+    case PacketType::remove:
+      return "REMOVE";
+    case PacketType::status:
+      return "STATUS";
+    case PacketType::handle:
+      return "HANDLE";
+    case PacketType::data:
+      return "DATA";
+    case PacketType::name:
+      return "NAME";
+    case PacketType::attrs:
+      return "ATTRS";
+    case PacketType::extended:
+      return "EXTENDED";
+    case PacketType::extended_reply:
+      return "EXTENDED_REPLY";
   }
   return "type " + std::to_string(static_cast<unsigned>(type));
 }
 
-void encode_init(Bytes& out) { PacketWriter(out, PacketType::init).integer(our_version); }
+void encode_init(Bytes& out) {
+  PacketWriter(out, PacketType::init).integer(our_version);
+}
 
 void encode_path_request(Bytes& out, PacketType type, std::uint32_t id, std::string_view path) {
   PacketWriter(out, type).integer(id).string(path);
@@ -172,7 +198,8 @@ void encode_fsync(Bytes& out, std::uint32_t id, std::string_view handle) {
 }
 
 PeerError protocol_error(std::string_view machine, const std::string& what) {
-  return {FailureKind::hostile, "the SFTP server of " + std::string(machine) + " broke the protocol: " + what};
+  return {FailureKind::hostile,
+          "the SFTP server of " + std::string(machine) + " broke the protocol: " + what};
 }
 
 std::span<const std::byte> PacketReader::take(std::size_t count) {
@@ -182,11 +209,17 @@ std::span<const std::byte> PacketReader::take(std::size_t count) {
   return taken;
 }
 
-std::uint32_t PacketReader::u32() { return get_integer<std::uint32_t>(take(sizeof(std::uint32_t))); }
+std::uint32_t PacketReader::u32() {
+  return get_integer<std::uint32_t>(take(sizeof(std::uint32_t)));
+}
 
-std::uint64_t PacketReader::u64() { return get_integer<std::uint64_t>(take(sizeof(std::uint64_t))); }
+std::uint64_t PacketReader::u64() {
+  return get_integer<std::uint64_t>(take(sizeof(std::uint64_t)));
+}
 
-std::span<const std::byte> PacketReader::bytes() { return take(u32()); }
+std::span<const std::byte> PacketReader::bytes() {
+  return take(u32());
+}
 
 std::string_view PacketReader::string() {
   const auto text = bytes();
@@ -229,6 +262,12 @@ Status decode_status(const Packet& packet) {
   status.code = static_cast<StatusCode>(reader.u32());
   // Old servers leave out the text and its language; nothing here depends on them.
   if (!reader.at_end()) status.text = reader.string();
+  return status;
+}
+
+Status decode_refusal(const Packet& packet) {
+  const Status status = decode_status(packet);
+  if (status.code == StatusCode::ok) broken(packet, "says \"ok\" and nothing more to a question");
   return status;
 }
 

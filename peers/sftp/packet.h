@@ -11,7 +11,8 @@
 #include "peers/connection.h"
 #include "peers/failure.h"
 
-/// The packets of SFTP version 3 (draft-ietf-secsh-filexfer-02) as bytes, both ways; no state, no input or output.
+/// The packets of SFTP version 3 (draft-ietf-secsh-filexfer-02) as bytes, both ways; no state, no input or
+/// output.
 namespace peerstage::peers::sftp {
 
 /// Longest packet that is believed, its length field not counted: what OpenSSH sends and takes at most.
@@ -54,8 +55,8 @@ enum class StatusCode : std::uint32_t {
 /// The ways in which this client opens files.
 enum class OpenFlags : std::uint32_t {
   read = 0x01,
-  truncate_existing = 0x02 | 0x10,     ///< WRITE, TRUNC
-  create_new = 0x02 | 0x08 | 0x20      ///< WRITE, CREAT, EXCL: neither a file nor a symlink may be there
+  truncate_existing = 0x02 | 0x10,  ///< WRITE, TRUNC
+  create_new = 0x02 | 0x08 | 0x20   ///< WRITE, CREAT, EXCL: neither a file nor a symlink may be there
 };
 
 /// Each appends one whole request to `out`.
@@ -71,14 +72,16 @@ void encode_read(Bytes& out, std::uint32_t id, std::string_view handle, std::uin
 void encode_limits(Bytes& out, std::uint32_t id);
 void encode_fsync(Bytes& out, std::uint32_t id, std::string_view handle);
 
-/// One packet from a peer, its length and type (and its id, if it has one) taken off. A view: it lives as long as the buffer that it came from.
+/// One packet from a peer, its length and type (and its id, if it has one) taken off. A view: it lives as
+/// long as the buffer that it came from.
 struct Packet {
   PacketType type{};
   std::span<const std::byte> body;
   std::string_view machine;  ///< for messages
 };
 
-/// The error for a peer that does not keep to the protocol: "the SFTP server of web1 broke the protocol: " and `what`.
+/// The error for a peer that does not keep to the protocol: "the SFTP server of web1 broke the protocol: "
+/// and `what`.
 PeerError protocol_error(std::string_view machine, const std::string& what);
 
 /// Takes a packet apart from its front. Everything throws protocol_error when the packet is too short for it.
@@ -118,11 +121,13 @@ struct ServerLimits {
   std::uint64_t open_handles = 0;
 };
 
-/// Each throws protocol_error for a packet of another type, one that ends early or has bytes left over, and one whose content breaks a rule.
+/// Each throws protocol_error for a packet of another type, one that ends early or has bytes left over, and
+/// one whose content breaks a rule.
 Version decode_version(const Packet& packet);
 ServerLimits decode_limits(const Packet& packet);
 Status decode_status(const Packet& packet);
-std::string_view decode_handle(const Packet& packet);  ///< at most 256 bytes, as the draft demands
+Status decode_refusal(const Packet& packet);  ///< a status where something else was hoped for: never "ok"
+std::string_view decode_handle(const Packet& packet);          ///< at most 256 bytes, as the draft demands
 std::span<const std::byte> decode_data(const Packet& packet);  ///< never empty
 std::vector<ListedEntry> decode_names(const Packet& packet);   ///< may be empty; `longname` is dropped
 FileInfo decode_attrs(const Packet& packet);

@@ -52,9 +52,10 @@ void PacketStream::receive() {
   const std::size_t count = transport_.receive({buffer_.get() + end_, receive_size_});
   if (count == 0)
     throw PeerError(FailureKind::transient,
-                    any_packet_ ? "the SFTP server of " + machine_ + " ended the session in the middle of the work"
-                                : "the SFTP server of " + machine_ +
-                                      " ended before it said a word; is it installed and allowed for this user?");
+                    any_packet_
+                        ? "the SFTP server of " + machine_ + " ended the session in the middle of the work"
+                        : "the SFTP server of " + machine_ +
+                              " ended before it said a word; is it installed and allowed for this user?");
   end_ += count;
 }
 
@@ -85,8 +86,9 @@ void PacketStream::refuse_length(std::size_t length) const {
                     machine_ + " did not begin an SFTP session but sent \"" + printable(text, 80) +
                         "\"; see that nothing in its login scripts prints in a session without terminal");
   }
-  throw protocol_error(machine_, "it announced a packet of " + std::to_string(length) + " bytes, where 1 to " +
-                                     std::to_string(max_packet_size) + " are possible");
+  throw protocol_error(machine_, "it announced a packet of " + std::to_string(length) +
+                                     " bytes, where 1 to " + std::to_string(max_packet_size) +
+                                     " are possible");
 }
 
 }  // namespace peerstage::peers::sftp

@@ -9,8 +9,8 @@
 
 namespace peerstage::peers::sftp {
 
-/// Cuts what comes in into packets. They are parsed where they were received: nothing is copied but the beginning of a
-/// packet that did not fit behind the ones before it.
+/// Cuts what comes in into packets. They are parsed where they were received: nothing is copied but the
+/// beginning of a packet that did not fit behind the ones before it.
 class PacketStream {
  public:
   PacketStream(Transport& transport, std::string machine);
@@ -21,8 +21,8 @@ class PacketStream {
   /// Whether `next` would return without waiting.
   bool has_packet() const;
 
-  /// The next packet; valid until the next call. Throws PeerError: what the transport throws, transient when the peer
-  /// ended the stream, hostile for a length that cannot be.
+  /// The next packet; valid until the next call. Throws PeerError: what the transport throws, transient when
+  /// the peer ended the stream, hostile for a length that cannot be.
   Packet next();
 
  private:

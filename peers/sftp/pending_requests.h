@@ -17,8 +17,9 @@ struct PendingRequest {
   std::chrono::steady_clock::time_point sent;
 };
 
-/// The requests on their way, by id. An id names a place in a dense table and how often that place was used, so that an
-/// answer to nothing, or a second answer to the same request, is recognised exactly and without searching.
+/// The requests on their way, by id. An id names a place in a dense table and how often that place was used,
+/// so that an answer to nothing, or a second answer to the same request, is recognised exactly and without
+/// searching.
 class PendingRequests {
  public:
   static constexpr std::size_t capacity = 4096;

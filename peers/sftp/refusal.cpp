@@ -11,15 +11,24 @@ constexpr std::size_t longest_server_text = 200;
 
 std::string meaning(StatusCode code) {
   switch (code) {
-    case StatusCode::ok: return "success, where it makes no sense";
-    case StatusCode::eof: return "end of file";
-    case StatusCode::no_such_file: return "no such file or directory";
-    case StatusCode::permission_denied: return "permission denied";
-    case StatusCode::failure: return "failure";
-    case StatusCode::bad_message: return "bad message";
-    case StatusCode::no_connection: return "no connection";
-    case StatusCode::connection_lost: return "connection lost";
-    case StatusCode::unsupported: return "operation unsupported";
+    case StatusCode::ok:
+      return "success";
+    case StatusCode::eof:
+      return "end of file";
+    case StatusCode::no_such_file:
+      return "no such file or directory";
+    case StatusCode::permission_denied:
+      return "permission denied";
+    case StatusCode::failure:
+      return "failure";
+    case StatusCode::bad_message:
+      return "bad message";
+    case StatusCode::no_connection:
+      return "no connection";
+    case StatusCode::connection_lost:
+      return "connection lost";
+    case StatusCode::unsupported:
+      return "operation unsupported";
   }
   return "unknown status " + std::to_string(static_cast<std::uint32_t>(code));
 }

@@ -21,6 +21,8 @@ constexpr std::size_t spare_open_files = 8;
 
 /// Questions that are collected before they leave although nobody waits yet.
 constexpr std::size_t batch_size = 32U << 10U;
+/// How many batches the questions on their way make up, as far as that is up to us.
+constexpr std::size_t batches_in_flight = 8;
 
 }  // namespace
 
@@ -55,9 +57,10 @@ void Session::learn_limits() {
     read_size_ = static_cast<std::uint32_t>(
         std::clamp<std::uint64_t>(limits.read_length, least_read_size, most_read_size));
   if (limits.open_handles != 0)
-    open_files_limit_ = limits.open_handles > 2 * spare_open_files
-                            ? std::min<std::uint64_t>(limits.open_handles, default_open_files) - spare_open_files
-                            : std::max<std::uint64_t>(limits.open_handles / 2, 1);
+    open_files_limit_ =
+        limits.open_handles > 2 * spare_open_files
+            ? std::min<std::uint64_t>(limits.open_handles, default_open_files) - spare_open_files
+            : std::max<std::uint64_t>(limits.open_handles / 2, 1);
 }
 
 void Session::lstat(std::string_view path, std::uint32_t tag) {
@@ -97,7 +100,7 @@ void Session::remove(std::string_view path) {
 }
 
 Answer Session::wait() {
-  if (!incoming_.has_packet()) flush();
+  if (!incoming_.has_packet()) flush_if_worth_it();
   const bool waits = !incoming_.has_packet();
   Packet packet = incoming_.next();
   if (waits) now_ = clock_.steady();
@@ -114,6 +117,7 @@ Answer Session::wait() {
 
 std::uint32_t Session::new_request(PacketType type, std::uint32_t tag) {
   if (pending_.size() == 0) now_ = clock_.steady();
+  ++collected_;
   return pending_.add({type, tag, now_});
 }
 
@@ -125,6 +129,13 @@ void Session::flush() {
   if (outgoing_.empty()) return;
   transport_.send(outgoing_);
   outgoing_.clear();
+  collected_ = 0;
+}
+
+/// While the server has many times more to answer than was collected, the collection may grow: a packet of
+/// SSH for each small question would cost both sides more than the answer.
+void Session::flush_if_worth_it() {
+  if (collected_ * batches_in_flight >= pending_.size()) flush();
 }
 
 /// The shortest wait ever seen is the line; everything above it is queueing.

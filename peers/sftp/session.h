@@ -23,8 +23,9 @@ struct Answer {
   bool is_status() const { return packet.type == PacketType::status; }
 };
 
-/// An SFTP session as questions and answers. Questions are collected and leave together, shortly before somebody waits;
-/// answers may come in any order, and each belongs to exactly one question. It also measures the line as it goes.
+/// An SFTP session as questions and answers. Questions are collected and leave together, shortly before
+/// somebody waits; answers may come in any order, and each belongs to exactly one question. It also measures
+/// the line as it goes.
 ///
 /// Every function may throw what the transport throws, and protocol_error.
 class Session {
@@ -66,6 +67,7 @@ class Session {
   std::uint32_t new_request(PacketType type, std::uint32_t tag);
   void flush();
   void flush_if_large();
+  void flush_if_worth_it();
   void learn_limits();
   void learn_round_trip(std::chrono::steady_clock::time_point sent);
 
@@ -74,18 +76,20 @@ class Session {
   const Clock& clock_;
   PacketStream incoming_;
   Bytes outgoing_;
+  std::size_t collected_ = 0;  ///< requests in `outgoing_`
   PendingRequests pending_;
   Version version_;
   std::uint32_t read_size_;
   std::size_t open_files_limit_;
   std::chrono::steady_clock::duration round_trip_ = std::chrono::steady_clock::duration::max();
-  std::chrono::steady_clock::time_point now_;  ///< when the newest bytes came; the clock is not read for every packet
+  std::chrono::steady_clock::time_point
+      now_;  ///< when the newest bytes came; the clock is not read for every packet
   Pace pace_;
   bool in_exchange_ = false;
 };
 
-/// One operation on a session, from its first question to its last answer. Left before `finish`, by an exception, it leaves
-/// the session in a state that nobody knows, and the session takes no further operation.
+/// One operation on a session, from its first question to its last answer. Left before `finish`, by an
+/// exception, it leaves the session in a state that nobody knows, and the session takes no further operation.
 class Exchange {
  public:
   explicit Exchange(Session& session);
