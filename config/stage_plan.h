@@ -3,7 +3,6 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "config/config.h"
@@ -14,16 +13,7 @@
 /// each peer. Nothing downstream looks at the configuration's sections again.
 namespace peerstage::config {
 
-enum class Verify { none, manifest, checksum };
-enum class Subdirectories { recurse, skip, fail };
-enum class SpecialFiles { skip, fail };
-enum class DailyIndicator { complete, any, always };
-enum class HostKeyPolicy { strict, accept_new };
 enum class AddressFamily { any, ipv4, ipv6 };
-
-/// How much of the staging file system has to stay free, in blocks and in inodes: a percentage or a size (a
-/// size says nothing about inodes).
-using MinimumFree = std::variant<double /* percent, 0 to 100 */, ByteCount>;
 
 /// How one peer is staged. `0` in a duration or a rate means "no limit" or "not at all".
 struct StagingSettings {
@@ -32,7 +22,7 @@ struct StagingSettings {
   std::chrono::milliseconds poll_interval{30'000};
   unsigned retries = 3;
   std::chrono::milliseconds retry_delay{30'000};
-  ByteCount bandwidth_limit;  ///< bytes a second, for the whole run
+  ByteCount bandwidth_limit;  ///< bytes a second, for this peer; the run's own limit is in the plan
   Verify verify = Verify::manifest;
   Subdirectories subdirectories = Subdirectories::recurse;
   SpecialFiles special_files = SpecialFiles::skip;
@@ -44,10 +34,10 @@ struct StagingSettings {
 /// How a remote peer is reached. An absent or empty value is left to the user's ssh configuration, then to
 /// the default that ssh_config(5) names.
 struct SshSettings {
-  std::string
-      host;  ///< `address` of the peer, else its name; the user's ssh configuration may map it further
-  std::string user;  ///< the peer's backup_user, else that of the options section, unless `-l` or `-o User`
-                     ///< says otherwise
+  std::string host;  ///< `address` of the peer, else `-o HostName`, else its name; the user's ssh
+                     ///< configuration may map it
+  std::string user;  ///< `-o User` of rcp_command (ssh(1) lets it win over USER@HOST), else the peer's or the
+                     ///< pool's backup_user
   std::optional<Port> port;
   std::vector<std::string> identity_files;
   std::vector<std::string> known_hosts;         ///< replaces the user's known_hosts files
@@ -85,6 +75,7 @@ struct StagePlan {
   std::string backup_group;
   Day starting_day = Day::monday;
   unsigned parallel_peers = 8;
+  ByteCount bandwidth_limit;  ///< bytes a second for all peers together; 0: none
   MinimumFree minimum_free = 5.0;
   DailyIndicator daily_indicator = DailyIndicator::complete;
   std::vector<StagePeer>
