@@ -57,7 +57,9 @@ std::optional<FetchRequest> Fetch::next_request() {
 
 void Fetch::open(FetchRequest request) {
   if (doubt_ == Doubt::waiting) doubt_ = Doubt::trying;
+  const bool alone = active_files() == 0;
   const Index index = new_file(std::move(request));
+  files_[index].opened_alone = alone;
   session_.open(files_[index].request.path, OpenFlags::read, index);
 }
 
@@ -106,14 +108,13 @@ void Fetch::opened(Index index, const Packet& packet) {
 
 void Fetch::open_refused(Index index, const Status& status) {
   File& file = files_[index];
-  const bool tried_alone = doubt_ == Doubt::trying;
-  if (status.code == StatusCode::failure && !tried_alone && open_ > 0) {
+  if (status.code == StatusCode::failure && !file.opened_alone) {
     open_when_refused_ = doubt_ == Doubt::none ? open_ : std::min(open_when_refused_, open_);
     doubt_ = Doubt::waiting;
     refused_.push_back(std::move(file.request));
     return free_file(index);
   }
-  if (tried_alone) doubt_ = refused_.empty() ? Doubt::none : Doubt::waiting;
+  if (doubt_ == Doubt::trying) doubt_ = refused_.empty() ? Doubt::none : Doubt::waiting;
   if (status.code == StatusCode::no_such_file)
     fail(file, {FailureKind::transient, of(file) + " vanished after it was listed"});
   else

@@ -48,6 +48,7 @@ class Fetch {
     std::uint64_t delivered = 0;  ///< up to here the receiver has it
     Index first_piece = none, last_piece = none;
     std::uint32_t unanswered = 0;  ///< READs
+    bool opened_alone = false;     ///< no other was open or about to be when it was asked for
     bool failed = false;
   };
 

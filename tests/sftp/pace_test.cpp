@@ -24,7 +24,8 @@ TEST(Pace, FollowsTheRoundTripWithinItsBounds) {
       {1h, {16 * mib, 900, 64, 8 * mib}},
       {std::chrono::nanoseconds::max(), {16 * mib, 900, 64, 8 * mib}},
   };
-  for (const Case& one : cases) EXPECT_EQ(pace_for(one.round_trip), one.pace) << one.round_trip.count() << " ns";
+  for (const Case& one : cases)
+    EXPECT_EQ(pace_for(one.round_trip), one.pace) << one.round_trip.count() << " ns";
 }
 
 }  // namespace

@@ -81,11 +81,13 @@ TEST(PacketStream, EndsWithASentenceForEachThingThatIsNoPacket) {
       {"nothing at all", "", FailureKind::transient, "ended before it said a word"},
       {"the end after a packet", good, FailureKind::transient, "ended the session in the middle"},
       {"the end within a length", good + "ab", FailureKind::transient, "ended the session in the middle"},
-      {"the end within a packet", good + wire(10) + "abc", FailureKind::transient, "ended the session in the middle"},
+      {"the end within a packet", good + wire(10) + "abc", FailureKind::transient,
+       "ended the session in the middle"},
       {"an empty packet", good + wire(0), FailureKind::hostile, "a packet of 0 bytes"},
       {"one byte too long", good + wire(262'145), FailureKind::hostile, "a packet of 262145 bytes"},
       {"256 MiB", good + wire(256U << 20U), FailureKind::hostile, "a packet of 268435456 bytes"},
-      {"a login script that prints", "Welcome\x1b[31m to web1\n", FailureKind::permanent, "sent \"Welcome\\x1b[31m to web1\\x0a\""},
+      {"a login script that prints", "Welcome\x1b[31m to web1\n", FailureKind::permanent,
+       "sent \"Welcome\\x1b[31m to web1\\x0a\""},
   };
   for (const EndCase& one : cases) {
     TextTransport transport(one.stream, 1'000'000);

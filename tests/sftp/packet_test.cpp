@@ -15,10 +15,17 @@ using test::wire;
 using test::wire64;
 using test::wire_string;
 
-std::string text_of(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string text_of(const Bytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 Packet packet(PacketType type, const std::string& body) {
   return {type, std::as_bytes(std::span(body)), "web1"};
+}
+
+FileInfo info(FileType type, std::optional<std::uint64_t> size, std::optional<std::uint32_t> permissions,
+              std::optional<std::chrono::seconds> modified) {
+  return {type, size, permissions, modified};
 }
 
 struct EncodeCase {
@@ -66,30 +73,36 @@ TEST(DecodedAttributes, HoldWhatTheFlagsAnnounce) {
     std::string bytes;
     FileInfo expected;
   };
-  const std::chrono::nanoseconds year_2100 = std::chrono::seconds(4'102'444'800);
+  constexpr std::chrono::seconds year_2100(4'102'444'800);
   const Case cases[] = {
       {"nothing", wire(0), {}},
-      {"a size of 64 bits", wire(1) + wire64(0x1'0000'0002), {.size = 0x1'0000'0002}},
+      {"a size of 64 bits", wire(1) + wire64(0x1'0000'0002), info(FileType::unknown, 0x1'0000'0002, {}, {})},
       {"an owner, which is not wanted", wire(2) + wire(7) + wire(8), {}},
-      {"a regular file, setuid", wire(4) + wire(0104755), {.type = FileType::regular, .permissions = 04755}},
-      {"a directory", wire(4) + wire(0040700), {.type = FileType::directory, .permissions = 0700}},
-      {"a symlink", wire(4) + wire(0120777), {.type = FileType::symlink, .permissions = 0777}},
-      {"a fifo", wire(4) + wire(0010600), {.type = FileType::fifo, .permissions = 0600}},
-      {"a socket", wire(4) + wire(0140600), {.type = FileType::socket, .permissions = 0600}},
-      {"a block device", wire(4) + wire(0060600), {.type = FileType::device, .permissions = 0600}},
-      {"a character device", wire(4) + wire(0020600), {.type = FileType::device, .permissions = 0600}},
-      {"permissions without a type", wire(4) + wire(0644), {.type = FileType::unknown, .permissions = 0644}},
-      {"times beyond 2038", wire(8) + wire(1) + wire(4'102'444'800), {.modified = year_2100}},
-      {"extended pairs, which are skipped", wire(0x80000000) + wire(2) + wire_string("a") + wire_string("b") +
-                                                wire_string("c") + wire_string(""), {}},
-      {"all of it", wire(0x8000000f) + wire64(5) + wire(0) + wire(0) + wire(0100640) + wire(1) + wire(2) + wire(0),
-       {.type = FileType::regular, .size = 5, .permissions = 0640, .modified = std::chrono::seconds(2)}},
+      {"a regular file, setuid", wire(4) + wire(0104755), info(FileType::regular, {}, 04755, {})},
+      {"a directory", wire(4) + wire(0040700), info(FileType::directory, {}, 0700, {})},
+      {"a symlink", wire(4) + wire(0120777), info(FileType::symlink, {}, 0777, {})},
+      {"a fifo", wire(4) + wire(0010600), info(FileType::fifo, {}, 0600, {})},
+      {"a socket", wire(4) + wire(0140600), info(FileType::socket, {}, 0600, {})},
+      {"a block device", wire(4) + wire(0060600), info(FileType::device, {}, 0600, {})},
+      {"a character device", wire(4) + wire(0020600), info(FileType::device, {}, 0600, {})},
+      {"permissions without a type", wire(4) + wire(0644), info(FileType::unknown, {}, 0644, {})},
+      {"times beyond 2038", wire(8) + wire(1) + wire(4'102'444'800),
+       info(FileType::unknown, {}, {}, year_2100)},
+      {"extended pairs, which are skipped",
+       wire(0x80000000) + wire(2) + wire_string("a") + wire_string("b") + wire_string("c") + wire_string(""),
+       {}},
+      {"all of it",
+       wire(0x8000000f) + wire64(5) + wire(0) + wire(0) + wire(0100640) + wire(1) + wire(2) + wire(0),
+       info(FileType::regular, 5, 0640, std::chrono::seconds(2))},
   };
-  for (const Case& one : cases) EXPECT_EQ(decode_attrs(packet(PacketType::attrs, one.bytes)), one.expected) << one.name;
+  for (const Case& one : cases)
+    EXPECT_EQ(decode_attrs(packet(PacketType::attrs, one.bytes)), one.expected) << one.name;
 }
 
 TEST(DecodedVersion, KnowsTheExtensionsThatAreUsedInTheirFirstRevision) {
-  const auto version = [](const std::string& body) { return decode_version(packet(PacketType::version, body)); };
+  const auto version = [](const std::string& body) {
+    return decode_version(packet(PacketType::version, body));
+  };
   const std::string other = wire_string("posix-rename@openssh.com") + wire_string("1");
 
   const Version plain = version(wire(2));
@@ -112,12 +125,13 @@ TEST(DecodedStatus, NeedsNoText) {
 }
 
 TEST(DecodedNames, AreRawBytesWithoutTheLongForm) {
-  const std::string body = wire(3) + wire_string("a\0b\n"s) + wire_string("-rw long") + wire(1) + wire64(9) + wire_string("..") +
-                           wire_string("") + wire(0) + wire_string("") + wire_string("") + wire(0);
+  const std::string body = wire(3) + wire_string("a\0b\n"s) + wire_string("-rw long") + wire(1) + wire64(9) +
+                           wire_string("..") + wire_string("") + wire(0) + wire_string("") + wire_string("") +
+                           wire(0);
   const auto entries = decode_names(packet(PacketType::name, body));
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(entries[0].name, "a\0b\n"s);
-  EXPECT_EQ(entries[0].info, FileInfo{.size = 9});
+  EXPECT_EQ(entries[0].info, info(FileType::unknown, 9, {}, {}));
   EXPECT_EQ(entries[1].name, "..");
   EXPECT_EQ(entries[2].name, "");
 }
@@ -140,26 +154,41 @@ TEST(BrokenPacket, IsAHostileFailureThatNamesMachineAndPacket) {
   const auto version = [](const Packet& p) { decode_version(p); };
   const auto limits = [](const Packet& p) { decode_limits(p); };
   const BrokenCase cases[] = {
-      {"no id", [](const Packet& p) { Packet copy = p; take_id(copy); }, PacketType::data, "abc", "DATA packet ends too early"},
+      {"no id",
+       [](const Packet& p) {
+         Packet copy = p;
+         take_id(copy);
+       },
+       PacketType::data, "abc", "DATA packet ends too early"},
       {"status without code", status, PacketType::status, "", "STATUS packet ends too early"},
-      {"status text too long", status, PacketType::status, wire(2) + wire(1000) + "x", "STATUS packet ends too early"},
+      {"status text too long", status, PacketType::status, wire(2) + wire(1000) + "x",
+       "STATUS packet ends too early"},
       {"ok as refusal", refusal, PacketType::status, wire(0), "STATUS packet says \"ok\""},
       {"data shorter than said", data, PacketType::data, wire(5) + "abcd", "DATA packet ends too early"},
       {"data of 4 GiB", data, PacketType::data, wire(0xffffffff) + "abcd", "DATA packet ends too early"},
       {"bytes behind the data", data, PacketType::data, wire(1) + "abcd", "DATA packet has 3 bytes too many"},
       {"empty data", data, PacketType::data, wire(0), "DATA packet holds no data"},
-      {"handle of 257 bytes", handle, PacketType::handle, wire_string(std::string(257, 'h')), "HANDLE packet holds a handle"},
-      {"bytes behind the handle", handle, PacketType::handle, wire_string("h") + "x", "HANDLE packet has 1 bytes too many"},
-      {"data for a handle", handle, PacketType::data, wire_string("h"), "answered with DATA where only HANDLE"},
-      {"a type of the future", handle, static_cast<PacketType>(77), "", "answered with type 77 where only HANDLE"},
-      {"names missing", names, PacketType::name, wire(2) + wire_string("a") + wire_string("") + wire(0), "NAME packet ends too early"},
+      {"handle of 257 bytes", handle, PacketType::handle, wire_string(std::string(257, 'h')),
+       "HANDLE packet holds a handle"},
+      {"bytes behind the handle", handle, PacketType::handle, wire_string("h") + "x",
+       "HANDLE packet has 1 bytes too many"},
+      {"data for a handle", handle, PacketType::data, wire_string("h"),
+       "answered with DATA where only HANDLE"},
+      {"a type of the future", handle, static_cast<PacketType>(77), "",
+       "answered with type 77 where only HANDLE"},
+      {"names missing", names, PacketType::name, wire(2) + wire_string("a") + wire_string("") + wire(0),
+       "NAME packet ends too early"},
       {"four billion names", names, PacketType::name, wire(0xffffffff), "NAME packet ends too early"},
       {"bytes behind the names", names, PacketType::name, wire(0) + "x", "NAME packet has 1 bytes too many"},
       {"size cut off", attrs, PacketType::attrs, wire(1) + wire(0), "ATTRS packet ends too early"},
-      {"unknown flag", attrs, PacketType::attrs, wire(0x10) + wire64(0), "attributes that version 3 does not know"},
-      {"four billion extended pairs", attrs, PacketType::attrs, wire(0x80000000) + wire(0xffffffff), "ATTRS packet ends too early"},
-      {"extension without value", version, PacketType::version, wire(3) + wire_string("x"), "VERSION packet ends too early"},
-      {"limits cut off", limits, PacketType::extended_reply, wire64(1) + wire64(2), "EXTENDED_REPLY packet ends too early"},
+      {"unknown flag", attrs, PacketType::attrs, wire(0x10) + wire64(0),
+       "attributes that version 3 does not know"},
+      {"four billion extended pairs", attrs, PacketType::attrs, wire(0x80000000) + wire(0xffffffff),
+       "ATTRS packet ends too early"},
+      {"extension without value", version, PacketType::version, wire(3) + wire_string("x"),
+       "VERSION packet ends too early"},
+      {"limits cut off", limits, PacketType::extended_reply, wire64(1) + wire64(2),
+       "EXTENDED_REPLY packet ends too early"},
   };
   for (const BrokenCase& one : cases) {
     try {

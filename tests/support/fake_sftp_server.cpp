@@ -54,27 +54,37 @@ class Request {
 };
 
 std::string attributes(const FakeSftpServer::Node& node) {
-  return wire(0x1 | 0x2 | 0x4 | 0x8) + wire64(node.listed_size.value_or(node.content.size())) + wire(1000) + wire(1000) +
-         wire(node.mode) + wire(node.modified) + wire(node.modified);
+  return wire(0x1 | 0x2 | 0x4 | 0x8) + wire64(node.listed_size.value_or(node.content.size())) + wire(1000) +
+         wire(1000) + wire(node.mode) + wire(node.modified) + wire(node.modified);
 }
 
 void set_status(FakeSftpServer::Reply& reply, std::uint32_t code) {
-  static constexpr const char* texts[] = {"Success", "End of file", "No such file", "Permission denied", "Failure"};
+  static constexpr const char* texts[] = {"Success", "End of file", "No such file", "Permission denied",
+                                          "Failure"};
   reply.type = type_status;
   reply.body = wire(code) + wire_string(code < std::size(texts) ? texts[code] : "Other") + wire_string("");
 }
 
 const char* name_of(std::uint8_t request) {
   switch (request) {
-    case type_open: return "OPEN";
-    case type_close: return "CLOSE";
-    case type_read: return "READ";
-    case type_lstat: return "LSTAT";
-    case type_opendir: return "OPENDIR";
-    case type_readdir: return "READDIR";
-    case type_remove: return "REMOVE";
-    case type_extended: return "EXTENDED";
-    default: return "other";
+    case type_open:
+      return "OPEN";
+    case type_close:
+      return "CLOSE";
+    case type_read:
+      return "READ";
+    case type_lstat:
+      return "LSTAT";
+    case type_opendir:
+      return "OPENDIR";
+    case type_readdir:
+      return "READDIR";
+    case type_remove:
+      return "REMOVE";
+    case type_extended:
+      return "EXTENDED";
+    default:
+      return "other";
   }
 }
 
@@ -107,8 +117,8 @@ FakeSftpServer::Node& FakeSftpServer::add_symlink(const std::string& path) {
 }
 
 std::size_t FakeSftpServer::count(std::string_view call) const {
-  return static_cast<std::size_t>(
-      std::count_if(calls.begin(), calls.end(), [&](const std::string& one) { return one.starts_with(call); }));
+  return static_cast<std::size_t>(std::count_if(
+      calls.begin(), calls.end(), [&](const std::string& one) { return one.starts_with(call); }));
 }
 
 void FakeSftpServer::send(std::span<const std::byte> bytes) {
@@ -126,7 +136,8 @@ void FakeSftpServer::send(std::span<const std::byte> bytes) {
 std::size_t FakeSftpServer::receive(std::span<std::byte> buffer) {
   largest_receive = std::max(largest_receive, buffer.size());
   if (arrived_.empty() && !ended_) {
-    if (line_.empty()) throw peers::PeerError(peers::FailureKind::transient, "idle timeout: nothing is on its way");
+    if (line_.empty())
+      throw peers::PeerError(peers::FailureKind::transient, "idle timeout: nothing is on its way");
     now_ = std::max(now_, line_.front().when);
     while (!line_.empty() && line_.front().when <= now_ && !ended_) {
       arrived_ += line_.front().bytes;
@@ -168,13 +179,22 @@ FakeSftpServer::Reply FakeSftpServer::reply_to(std::uint8_t request, std::string
   const std::string name = arguments.string();  // every request begins with a path, a handle or a name
   const auto found = handles_.find(name);
   const bool needs_handle = request == type_close || request == type_read || request == type_readdir;
-  if (needs_handle && found == handles_.end()) throw std::logic_error("the client used a handle that is not open");
+  if (needs_handle && found == handles_.end())
+    throw std::logic_error("the client used a handle that is not open");
   reply.path = needs_handle ? found->second.path : name;
   switch (request) {
-    case type_open: open(reply, name, arguments.u32()); break;
-    case type_opendir: opendir(reply, name); break;
-    case type_lstat: lstat(reply, name); break;
-    case type_readdir: readdir(reply, found->second); break;
+    case type_open:
+      open(reply, name, arguments.u32());
+      break;
+    case type_opendir:
+      opendir(reply, name);
+      break;
+    case type_lstat:
+      lstat(reply, name);
+      break;
+    case type_readdir:
+      readdir(reply, found->second);
+      break;
     case type_read: {
       const std::uint64_t offset = arguments.number(8);
       read(reply, found->second, offset, arguments.u32());
@@ -184,9 +204,14 @@ FakeSftpServer::Reply FakeSftpServer::reply_to(std::uint8_t request, std::string
       handles_.erase(found);
       set_status(reply, close_status);
       break;
-    case type_remove: set_status(reply, tree.erase(name) == 1 ? status_ok : status_no_such_file); break;
-    case type_extended: extended(reply, name); break;
-    default: throw std::logic_error("the client sent a request that it has no use for");
+    case type_remove:
+      set_status(reply, tree.erase(name) == 1 ? status_ok : status_no_such_file);
+      break;
+    case type_extended:
+      extended(reply, name);
+      break;
+    default:
+      throw std::logic_error("the client sent a request that it has no use for");
   }
   return reply;
 }
@@ -195,7 +220,8 @@ void FakeSftpServer::open(Reply& reply, const std::string& path, std::uint32_t f
   constexpr std::uint32_t create = 0x08, truncate = 0x10, exclusive = 0x20;
   const auto found = tree.find(path);
   if (found == tree.end() && (flags & create) == 0) return set_status(reply, status_no_such_file);
-  if (found != tree.end() && found->second.open_status != 0) return set_status(reply, found->second.open_status);
+  if (found != tree.end() && found->second.open_status != 0)
+    return set_status(reply, found->second.open_status);
   if (found != tree.end() && (flags & exclusive) != 0) return set_status(reply, status_failure);
   if (handles_.size() >= most_handles) return set_status(reply, status_failure);
   if (found == tree.end()) add_file(path, "");
@@ -263,15 +289,17 @@ void FakeSftpServer::give_handle(Reply& reply, Handle handle) {
 
 void FakeSftpServer::deliver(const Reply& reply) {
   const std::string packet = std::string(1, static_cast<char>(reply.type)) + wire(reply.id) + reply.body;
-  std::string bytes = wire(reply.announced_length.value_or(static_cast<std::uint32_t>(packet.size()))) + packet;
+  std::string bytes =
+      wire(reply.announced_length.value_or(static_cast<std::uint32_t>(packet.size()))) + packet;
   if (reply.cut) bytes.resize(bytes.size() / 2);
   for (std::size_t copy = 0; copy < reply.copies; ++copy) deliver_bytes(bytes, reply.last || reply.cut);
 }
 
 void FakeSftpServer::deliver_bytes(std::string bytes, bool end) {
   server_free_ = std::max(server_free_, now_ + round_trip / 2) + per_request;
-  const auto on_line =
-      bytes_per_second == 0 ? 0ns : std::chrono::nanoseconds(bytes.size() * 1'000'000'000U / bytes_per_second);
+  const auto on_line = bytes_per_second == 0
+                           ? 0ns
+                           : std::chrono::nanoseconds(bytes.size() * 1'000'000'000U / bytes_per_second);
   line_free_ = std::max(line_free_, server_free_) + on_line;
   line_.push_back({line_free_ + round_trip / 2, std::move(bytes), end});
   if (!shuffle_seed) return;

@@ -28,20 +28,21 @@ std::string wire(std::uint32_t value);
 std::string wire64(std::uint64_t value);
 std::string wire_string(std::string_view text);
 
-/// A small SFTP server (version 3) over a tree in memory, at the other end of a line in virtual time. It works; what it is to do
-/// wrong is set before. Used by one thread: requests are carried out when they are sent, the answers wait to be received.
+/// A small SFTP server (version 3) over a tree in memory, at the other end of a line in virtual time. It
+/// works; what it is to do wrong is set before. Used by one thread: requests are carried out when they are
+/// sent, the answers wait to be received.
 class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock {
  public:
   struct Node {
     std::uint32_t mode = S_IFREG | 0644;
-    std::string content;
+    std::string content{};
     std::uint32_t modified = 0;
-    std::uint32_t open_status = 0;         ///< what OPEN and OPENDIR answer, if not 0
-    std::uint32_t read_status = 0;         ///< what READ answers from `read_status_from` on, if not 0
+    std::uint32_t open_status = 0;  ///< what OPEN and OPENDIR answer, if not 0
+    std::uint32_t read_status = 0;  ///< what READ answers from `read_status_from` on, if not 0
     std::uint64_t read_status_from = 0;
-    std::optional<std::uint64_t> listed_size;  ///< instead of the size of the content
-    bool attributes_listed = true;             ///< else READDIR tells a name only
-    bool attributes_known = true;              ///< else LSTAT tells nothing as well
+    std::optional<std::uint64_t> listed_size{};  ///< instead of the size of the content
+    bool attributes_listed = true;               ///< else READDIR tells a name only
+    bool attributes_known = true;                ///< else LSTAT tells nothing as well
   };
 
   /// An answer on its way out, for `tamper` to change.
