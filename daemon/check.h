@@ -1,26 +1,23 @@
 #pragma once
 
-#include <functional>
 #include <iosfwd>
 #include <string>
 #include <vector>
 
 #include "config/finding.h"
+#include "daemon/command_line.h"
 #include "daemon/exit_code.h"
 
 namespace peerstage::daemon {
 
-/// Loads and judges the configuration of this path; everything that is wrong with it.
-using ConfigurationJudge = std::function<std::vector<config::Finding>(const std::string& path)>;
+/// `peerstage check`: judges the configuration and prints what is wrong with it on standard output.
+ExitCode check_configuration(const CheckCommand& command);
 
-enum class CheckFormat { text, json };
+enum class FindingsFormat { text, json };
 
-/// `peerstage check`: judges and prints. Warnings alone leave a configuration valid.
-ExitCode check_configuration(const std::string& path, CheckFormat format, const ConfigurationJudge& judge,
-                             std::ostream& output);
-
-/// "error: FILE:LINE: element: message", with a newline.
-std::string finding_line(const config::Finding& finding);
+/// Prints everything that was found in the configuration of this path. Warnings alone leave it valid.
+ExitCode show_findings(const std::string& path, const std::vector<config::Finding>& findings,
+                       FindingsFormat format, std::ostream& output);
 
 /// `{"valid": ..., "findings": [...]}` with a newline at its end; also what `stage --json` prints for a
 /// configuration that is wrong.

@@ -2,19 +2,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <mutex>
 #include <utility>
 
-#include <boost/filesystem.hpp>
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "peers/text.h"
@@ -75,70 +69,9 @@ std::string_view view(const spdlog::string_view_t& text) {
   return {text.data(), text.size()};
 }
 
-/// A descriptor of the log, closed with its owner.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { ::close(number_); }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-[[noreturn]] void cannot_open(const std::string& path, int error_number) {
-  throw LogError("cannot open the log " + peers::printable(path) + ": " + std::strerror(error_number) +
-                 "; make it writable for this user or name another one with --logfile");
-}
-
-/// An unknown user or group, or one that we may not give the log to, is not worth an error: the log works
-/// anyway.
-void give_to(int descriptor, const LogOwner& owner) {
-  const passwd* user = ::getpwnam(owner.user.c_str());
-  const group* group_entry = ::getgrnam(owner.group.c_str());
-  if (user == nullptr || group_entry == nullptr) return;
-  if (::fchown(descriptor, user->pw_uid, group_entry->gr_gid) != 0) return;
-}
-
-/// O_NONBLOCK: a log that is a FIFO without a reader is an error, and one with a slow reader loses lines.
-constexpr int log_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-
-/// A new log is nobody else's before it has its owner, and then gets exactly its mode, whatever the umask.
-std::optional<Descriptor> create(const std::string& path, const LogFile& file) {
-  const int number = ::open(path.c_str(), log_flags | O_CREAT | O_EXCL, file.mode.bits & 0600U);
-  if (number < 0 && errno == EEXIST) return std::nullopt;
-  if (number < 0) cannot_open(path, errno);
-  Descriptor log(number);
-  give_to(number, file.owner);
-  if (::fchmod(number, file.mode.bits) != 0) cannot_open(path, errno);
-  return log;
-}
-
-Descriptor open_log(const std::string& path, const LogFile& file) {
-  if (auto created = create(path, file)) return std::move(*created);
-  const int number = ::open(path.c_str(), log_flags);
-  if (number < 0) cannot_open(path, errno);
-  return Descriptor(number);
-}
-
-void make_parents(const std::string& path) {
-  boost::system::error_code error;
-  boost::filesystem::create_directories(boost::filesystem::path(path).parent_path(), error);
-  if (error) cannot_open(path, error.value());
-}
-
-Descriptor open_log(const LogFile& file) {
-  if (file.path) return open_log(*file.path, file);
-  const std::string path = default_log_path();
-  make_parents(path);
-  return open_log(path, file);
-}
-
 class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  FileSink(Descriptor file, Screen& screen) : file_(std::move(file)), screen_(screen) {}
+  FileSink(peers::Descriptor file, Screen& screen) : file_(std::move(file)), screen_(screen) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -151,7 +84,7 @@ class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
  private:
   void write(std::string_view line) {
     while (!line.empty()) {
-      const auto written = ::write(file_.number(), line.data(), line.size());
+      const auto written = ::write(file_.get(), line.data(), line.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return tell_loss(errno);
       line.remove_prefix(static_cast<std::size_t>(written));
@@ -164,7 +97,7 @@ class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
     screen_.line(std::string("the log cannot be written, lines are lost: ") + std::strerror(error_number));
   }
 
-  Descriptor file_;
+  peers::Descriptor file_;
   Screen& screen_;
   bool torn_ = false;  ///< the file ends within a line
   bool told_ = false;
@@ -184,21 +117,13 @@ class ScreenSink final : public spdlog::sinks::base_sink<std::mutex> {
   Screen& screen_;
 };
 
-std::string home_directory() {
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
-  if (const passwd* user = ::getpwuid(::geteuid()); user != nullptr && user->pw_dir[0] == '/')
-    return user->pw_dir;
-  throw LogError(
-      "cannot find a place for the log: this user has no home directory; name a file with --logfile");
-}
-
 }  // namespace
 
 class Log::Sinks {
  public:
   Sinks(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_threshold)
       : logger_("peerstage") {
-    auto log = std::make_shared<FileSink>(open_log(file), screen);
+    auto log = std::make_shared<FileSink>(open_log_file(file), screen);
     log->set_level(to_spdlog(file.threshold));
     auto shown = std::make_shared<ScreenSink>(screen);
     shown->set_level(screen_threshold ? to_spdlog(*screen_threshold) : spdlog::level::off);
@@ -242,13 +167,6 @@ std::string log_line(std::chrono::system_clock::time_point when, EventLevel leve
   std::array<char, 128> stamp{};
   const auto length = std::strftime(stamp.data(), stamp.size(), "%Y-%m-%dT%H:%M:%S %Z", &local);
   return std::string(stamp.data(), length) + " --> [" + level_name(level) + "] " + one_line(text);
-}
-
-std::string default_log_path() {
-  if (::geteuid() == 0) return "/var/log/peerstage.log";
-  const char* state = std::getenv("XDG_STATE_HOME");
-  const bool usable = state != nullptr && *state == '/';  // the specification says to ignore relative ones
-  return (usable ? std::string(state) : home_directory() + "/.local/state") + "/peerstage/peerstage.log";
 }
 
 }  // namespace peerstage::daemon

@@ -3,11 +3,10 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
-#include "config/units.h"
+#include "daemon/log_file.h"
 #include "daemon/screen.h"
 #include "peers/observer.h"
 
@@ -15,28 +14,6 @@ namespace peerstage::daemon {
 
 /// How much a person wants to see on the screen.
 enum class Verbosity { errors, verbose, quiet };
-
-/// Who a new log belongs to.
-struct LogOwner {
-  std::string user = "root";
-  std::string group = "adm";
-  bool operator==(const LogOwner&) const = default;
-};
-
-/// Which log is written, and how it is made when it does not exist yet. An existing one is appended to, and
-/// keeps its owner and mode.
-struct LogFile {
-  std::optional<std::string> path;  ///< absent: default_log_path(), whose directories are made
-  LogOwner owner;
-  config::FileMode mode{0640};
-  peers::EventLevel threshold = peers::EventLevel::info;
-};
-
-/// The log could not be opened; the message is a sentence for the user.
-class LogError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// The one place that writes log lines, to a file and, from `screen_threshold` on, bare to the screen.
 /// Whatever a text contains, it becomes one line of valid UTF-8 without control characters.
@@ -70,9 +47,5 @@ std::optional<peers::EventLevel> screen_threshold(Verbosity verbosity, peers::Ev
 /// `YYYY-MM-DDTHH:MM:SS TZNAME --> [LEVEL  ] text` in local time, without a newline.
 std::string log_line(std::chrono::system_clock::time_point when, peers::EventLevel level,
                      std::string_view text);
-
-/// The log of this user: /var/log/peerstage.log for root, else below $XDG_STATE_HOME (XDG Base Directory
-/// Specification). Throws LogError if the user has no home directory.
-std::string default_log_path();
 
 }  // namespace peerstage::daemon

@@ -126,7 +126,15 @@ ExitCode exit_code(const RunReport& report) {
     case RunStatus::error:
       break;
   }
-  return report.error->reason == RunError::Reason::locked ? ExitCode::locked : ExitCode::error;
+  switch (report.error->reason) {
+    case RunError::Reason::command_line:
+      return ExitCode::command_line;
+    case RunError::Reason::unusable:
+      return ExitCode::error;
+    case RunError::Reason::locked:
+      return ExitCode::locked;
+  }
+  return ExitCode::error;
 }
 
 std::string summary_table(const RunReport& report) {

@@ -46,7 +46,11 @@ enum class Interruption { none, by_signal };
 
 /// Why an action could not be done at all.
 struct RunError {
-  enum class Reason { unusable, locked };
+  enum class Reason {
+    command_line,  ///< it was asked for in a way that makes no sense, e.g. with a peer that does not exist
+    unusable,
+    locked
+  };
   Reason reason = Reason::unusable;
   std::string message;  ///< one printable sentence
 };
