@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+#include <cstdlib>
 #include <utility>
 
 #include <poll.h>
@@ -15,9 +16,15 @@ namespace {
 
 constexpr std::chrono::milliseconds patience{100};
 
+/// A terminal that can move its cursor; TERM=dumb says that it cannot.
+bool can_redraw(int descriptor) {
+  const char* type = std::getenv("TERM");
+  return ::isatty(descriptor) == 1 && (type == nullptr || std::string_view(type) != "dumb");
+}
+
 }  // namespace
 
-Screen::Screen(int descriptor) : descriptor_(descriptor), terminal_(::isatty(descriptor) == 1) {}
+Screen::Screen(int descriptor) : descriptor_(descriptor), terminal_(can_redraw(descriptor)) {}
 
 ScreenSize Screen::size() const {
   winsize reported{};

@@ -22,6 +22,7 @@ class Screen {
   /// Does not own the descriptor.
   explicit Screen(int descriptor);
 
+  /// A terminal on which live lines can be drawn.
   bool is_terminal() const { return terminal_; }
   /// As it is now; 80 by 24 where nobody knows.
   ScreenSize size() const;

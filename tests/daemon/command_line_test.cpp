@@ -1,5 +1,6 @@
 #include "daemon/command_line.h"
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -229,6 +230,25 @@ TEST(TrustCommandLine, takes_one_peer_even_if_it_is_named_like_a_command) {
   EXPECT_EQ(std::get<TrustCommand>(line).peer, "check");
   EXPECT_EQ(std::get<TrustCommand>(line).config_path, "/x");
   EXPECT_TRUE(std::get<TrustCommand>(line).yes);
+}
+
+TEST(RandomCommandLine, never_throws_and_always_ends_in_words_or_in_an_exit) {
+  const Words pieces{"-",     "--",   "-c",  "--conf", "--config=", "=",     "-qb",   "-bc",   "--peer",
+                     "--man", "-o",   "a:b", "-m",     "0o",        "stage", "check", "trust", "--json",
+                     "",      "\xff", "---", "-=",     "--=x",      "-c=",   "--help"};
+  std::mt19937 random(7);
+  std::uniform_int_distribution<std::size_t> piece(0, pieces.size() - 1), length(0, 5), parts(1, 2);
+  for (int round = 0; round < 20'000; ++round) {
+    Words arguments(length(random));
+    for (auto& argument : arguments)
+      for (std::size_t left = parts(random); left > 0; --left) argument += pieces[piece(random)];
+    CommandLine line;
+    ASSERT_NO_THROW(line = parse_command_line(arguments)) << testing::PrintToString(arguments);
+    const auto* run = std::get_if<RunCommand>(&line);
+    const auto* exit = std::get_if<EarlyExit>(&line);
+    EXPECT_FALSE(run != nullptr && run->actions.empty()) << testing::PrintToString(arguments);
+    EXPECT_FALSE(exit != nullptr && exit->text.empty()) << testing::PrintToString(arguments);
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/daemon/environment.h"
 #include "tests/daemon/watched_screen.h"
 #include "tests/support/temporary_directory.h"
 
@@ -34,22 +35,6 @@ struct stat status_of(const std::string& path) {
   EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
   return status;
 }
-
-/// Sets a variable of the environment for one test.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { before_ ? ::setenv(name_, before_->c_str(), 1) : ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
 
 class TimeZone : public Environment {
  public:

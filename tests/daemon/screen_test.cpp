@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "tests/daemon/environment.h"
 #include "tests/daemon/watched_screen.h"
 
 namespace peerstage::daemon {
@@ -82,6 +83,14 @@ TEST(ScreenOnATerminal, knows_its_size) {
   EXPECT_TRUE(screen.is_terminal());
   EXPECT_EQ(screen.size().columns, 60U);
   EXPECT_EQ(screen.size().rows, 10U);
+}
+
+TEST(ScreenOnADumbTerminal, has_no_live_lines) {
+  const Environment type("TERM", "dumb");
+  WatchedScreen watched(a_terminal);
+  watched.screen().live({"a 1%"});
+  watched.screen().line("done");
+  EXPECT_EQ(watched.shown(), "done\n");
 }
 
 TEST(ScreenOnATerminal, replaces_live_lines_by_later_ones) {
