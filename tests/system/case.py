@@ -1,4 +1,5 @@
 """What every module of system tests shares: assertions that show the run when they fail."""
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -56,3 +57,18 @@ class PoolTest(unittest.TestCase):
     def assert_unchanged_since(self, before, directory, result=None):
         """Not one byte, mode, owner or time of change differs."""
         self.assertEqual(snapshot(directory), before, str(result))
+
+    def passwd_entry(self, pool, home, shell=None):
+        """A command prefix: what it runs sees another home (and shell) for the backup user. The machine is not changed."""
+        changed = []
+        for line in Path("/etc/passwd").read_text().splitlines():
+            fields = line.split(":")
+            if fields[0] == pool.user:
+                fields[5], fields[6] = str(home), shell or fields[6]
+            changed.append(":".join(fields))
+        passwd = pool.directory / "passwd"
+        passwd.write_text("\n".join(changed) + "\n")
+        prefix = ["unshare", "--mount", "sh", "-c", f'mount --bind "{passwd}" /etc/passwd && exec "$@"', "sh"]
+        if subprocess.run([*prefix, "true"], capture_output=True).returncode:
+            self.skipTest("needs a mount namespace of its own")
+        return prefix
