@@ -3,27 +3,17 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "config/config.h"
 #include "config/finding.h"
 #include "config/units.h"
 
-/// What the stage action needs to know, with every inheritance resolved: one value for the pool and one for each
-/// peer. Nothing downstream looks at the configuration's sections again.
+/// What the stage action needs to know, with every inheritance resolved: one value for the pool and one for
+/// each peer. Nothing downstream looks at the configuration's sections again.
 namespace peerstage::config {
 
-enum class Verify { none, manifest, checksum };
-enum class Subdirectories { recurse, skip, fail };
-enum class SpecialFiles { skip, fail };
-enum class DailyIndicator { complete, any, always };
-enum class HostKeyPolicy { strict, accept_new };
 enum class AddressFamily { any, ipv4, ipv6 };
-
-/// How much of the staging file system has to stay free, in blocks and in inodes: a percentage or a size (a size
-/// says nothing about inodes).
-using MinimumFree = std::variant<double /* percent, 0 to 100 */, ByteCount>;
 
 /// How one peer is staged. `0` in a duration or a rate means "no limit" or "not at all".
 struct StagingSettings {
@@ -32,7 +22,7 @@ struct StagingSettings {
   std::chrono::milliseconds poll_interval{30'000};
   unsigned retries = 3;
   std::chrono::milliseconds retry_delay{30'000};
-  ByteCount bandwidth_limit;  ///< bytes a second, for the whole run
+  ByteCount bandwidth_limit;  ///< bytes a second, for this peer; the run's own limit is in the plan
   Verify verify = Verify::manifest;
   Subdirectories subdirectories = Subdirectories::recurse;
   SpecialFiles special_files = SpecialFiles::skip;
@@ -41,16 +31,19 @@ struct StagingSettings {
   std::chrono::milliseconds deadline{0};
 };
 
-/// How a remote peer is reached. An absent or empty value is left to the user's ssh configuration, then to the
-/// default that ssh_config(5) names.
+/// How a remote peer is reached. An absent or empty value is left to the user's ssh configuration, then to
+/// the default that ssh_config(5) names.
 struct SshSettings {
-  std::string host;  ///< `address` of the peer, else its name; the user's ssh configuration may map it further
-  std::string user;  ///< the peer's backup_user, else that of the options section, unless `-l` or `-o User` says otherwise
+  std::string host;  ///< `address` of the peer, else `-o HostName`, else its name; the user's ssh
+                     ///< configuration may map it
+  std::string user;  ///< `-o User` of rcp_command (ssh(1) lets it win over USER@HOST), else the peer's or the
+                     ///< pool's backup_user
   std::optional<Port> port;
   std::vector<std::string> identity_files;
   std::vector<std::string> known_hosts;         ///< replaces the user's known_hosts files
   std::vector<std::string> global_known_hosts;  ///< replaces /etc/ssh/ssh_known_hosts
-  std::optional<std::string> config_file;       ///< replaces the user's and the system's ssh configuration; "none" = no file
+  std::optional<std::string>
+      config_file;  ///< replaces the user's and the system's ssh configuration; "none" = no file
   std::optional<HostKeyPolicy> host_key_policy;
   std::optional<std::string> host_key_alias;
   std::optional<std::string> ciphers, key_exchanges, macs, host_key_algorithms;  ///< comma lists
@@ -58,8 +51,9 @@ struct SshSettings {
   std::optional<bool> identities_only;
   std::optional<bool> compression;
   AddressFamily address_family = AddressFamily::any;
-  std::optional<std::chrono::milliseconds> connect_timeout;  ///< of each stage of the login: connect, key exchange, ...; default 10 s
-  std::optional<std::chrono::milliseconds> idle_timeout;     ///< without a complete answer; default 60 s
+  std::optional<std::chrono::milliseconds>
+      connect_timeout;  ///< of each stage of the login: connect, key exchange, ...; default 10 s
+  std::optional<std::chrono::milliseconds> idle_timeout;  ///< without a complete answer; default 60 s
 };
 
 /// One peer of the stage action.
@@ -81,15 +75,18 @@ struct StagePlan {
   std::string backup_group;
   Day starting_day = Day::monday;
   unsigned parallel_peers = 8;
+  ByteCount bandwidth_limit;  ///< bytes a second for all peers together; 0: none
   MinimumFree minimum_free = 5.0;
   DailyIndicator daily_indicator = DailyIndicator::complete;
-  std::vector<StagePeer> peers;  ///< local peers first, then remote ones, each in the order of the file, as Cedar does
+  std::vector<StagePeer>
+      peers;  ///< local peers first, then remote ones, each in the order of the file, as Cedar does
 };
 
-/// Resolves the stage action. A peer's own value wins over `<peerstage>`, which wins over what `rcp_command` says.
+/// Resolves the stage action. A peer's own value wins over `<peerstage>`, which wins over what `rcp_command`
+/// says.
 ///
-/// Findings (a wrapper as rcp_command, an option that cannot be honoured) are appended; after an error among them
-/// the plan is absent, as it is when the configuration has no stage section.
+/// Findings (a wrapper as rcp_command, an option that cannot be honoured) are appended; after an error among
+/// them the plan is absent, as it is when the configuration has no stage section.
 std::optional<StagePlan> plan_stage(const Config& config, std::vector<Finding>& findings);
 
 }  // namespace peerstage::config

@@ -23,12 +23,13 @@ const char* to_string(FileType type);
 struct FileInfo {
   FileType type = FileType::unknown;
   std::optional<std::uint64_t> size;
-  std::optional<std::uint32_t> permissions;         ///< the low twelve bits of the mode
+  std::optional<std::uint32_t> permissions;          ///< the low twelve bits of the mode
   std::optional<std::chrono::nanoseconds> modified;  ///< since the epoch; whole seconds from SFTP v3
   bool operator==(const FileInfo&) const = default;
 };
 
-/// One entry of a directory. The name is raw bytes, not checked: it must become an EntryName before it is used.
+/// One entry of a directory. The name is raw bytes, not checked: it must become an EntryName before it is
+/// used.
 struct ListedEntry {
   std::string name;
   FileInfo info;
@@ -54,8 +55,8 @@ class FileReceiver {
   virtual ~FileReceiver() = default;
   /// The next file to fetch; called whenever there is room for one more. Absent: no more for now and ever.
   virtual std::optional<FetchRequest> next() = 0;
-  /// The next bytes of a file: in order, without gaps, never more than `size - offset` in all. The span is valid
-  /// during the call only. May block (bandwidth limit, slow disk). What it throws ends the whole fetch.
+  /// The next bytes of a file: in order, without gaps, never more than `size - offset` in all. The span is
+  /// valid during the call only. May block (bandwidth limit, slow disk). What it throws ends the whole fetch.
   virtual void data(std::size_t id, std::span<const std::byte> bytes) = 0;
   /// The whole file was delivered.
   virtual void complete(std::size_t id) = 0;
@@ -69,35 +70,40 @@ struct Command {
   std::string shell_line;         ///< instead of argv: handed to the machine's shell byte for byte
   std::string input;
   std::chrono::milliseconds deadline{0};  ///< total; 0: none
-  std::size_t output_limit = 64U << 10U;  ///< bytes kept of each stream; the rest is read, counted and dropped
+  std::size_t output_limit =
+      64U << 10U;  ///< bytes kept of each stream; the rest is read, counted and dropped
 };
 
 struct CommandResult {
-  std::optional<int> exit_status;   ///< absent: ended by a signal, or no status was reported
-  std::string signal;               ///< "KILL", ... when a signal ended it
-  std::string output, error_output;  ///< raw bytes: not printable
+  std::optional<int> exit_status;                   ///< absent: ended by a signal, or no status was reported
+  std::string signal;                               ///< "KILL", ... when a signal ended it
+  std::string output, error_output;                 ///< raw bytes: not printable
   std::uint64_t output_bytes = 0, error_bytes = 0;  ///< in all, kept or not
 
   bool succeeded() const { return exit_status == 0 && signal.empty(); }
 };
 
-/// What can be done on a machine, this one or one behind SSH. Everything blocks; nothing blocks for longer than the
-/// deadlines that the connection was made with. Failures are PeerError. Paths are absolute byte strings of the machine.
-/// Not for use by several threads. Messages name the machine ("web1" or "this machine").
+/// What can be done on a machine, this one or one behind SSH. Everything blocks; nothing blocks for longer
+/// than the deadlines that the connection was made with. Failures are PeerError. Paths are absolute byte
+/// strings of the machine. Not for use by several threads. Messages name the machine ("web1" or "this
+/// machine").
 class Connection {
  public:
   virtual ~Connection() = default;
 
   /// The file itself, not what a symlink points to. Absent: it, or a directory on the way, does not exist.
   virtual std::optional<FileInfo> lstat(const std::string& path) = 0;
-  /// Every entry except "." and "..", in the machine's order. A listing that ends early is an error, never a result.
+  /// Every entry except "." and "..", in the machine's order. A listing that ends early is an error, never a
+  /// result.
   virtual std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits) = 0;
-  /// Reads the files that the receiver asks for, as many at a time as the line wants, until there are none left.
-  /// A file that turns out shorter than its size is failed() as transient. Ends with an error only when the connection as a
-  /// whole cannot go on (or the receiver threw); files without `complete` or `failed` are then undone.
+  /// Reads the files that the receiver asks for, as many at a time as the line wants, until there are none
+  /// left. A file that turns out shorter than its size is failed() as transient. Ends with an error only when
+  /// the connection as a whole cannot go on (or the receiver threw); files without `complete` or `failed` are
+  /// then undone.
   virtual void fetch(FileReceiver& receiver) = 0;
-  /// Makes `path` an empty regular file, whether it existed or not, and makes that durable where the machine can. A
-  /// symlink or hard link of that name is replaced, never written through, where the machine is this one.
+  /// Makes `path` an empty regular file, whether it existed or not, and makes that durable where the machine
+  /// can. A symlink or hard link of that name is replaced, never written through, where the machine is this
+  /// one.
   virtual void write_marker(const std::string& path) = 0;
   /// Runs a command to its end. A command that fails is a result, not an error.
   virtual CommandResult run(const Command& command) = 0;

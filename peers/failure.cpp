@@ -7,11 +7,16 @@ namespace peerstage::peers {
 
 const char* to_string(FailureKind kind) {
   switch (kind) {
-    case FailureKind::not_ready: return "not_ready";
-    case FailureKind::transient: return "transient";
-    case FailureKind::permanent: return "permanent";
-    case FailureKind::hostile: return "hostile";
-    case FailureKind::cancelled: return "cancelled";
+    case FailureKind::not_ready:
+      return "not_ready";
+    case FailureKind::transient:
+      return "transient";
+    case FailureKind::permanent:
+      return "permanent";
+    case FailureKind::hostile:
+      return "hostile";
+    case FailureKind::cancelled:
+      return "cancelled";
   }
   return "permanent";
 }

@@ -16,8 +16,9 @@ enum class FailureKind {
 
 const char* to_string(FailureKind kind);
 
-/// A failure as a value, at the edge of this layer. The message is one sentence: what was tried, on which thing,
-/// where, why, and what to do if the user can do something. Everything in it is printable (see text.h).
+/// A failure as a value, at the edge of this layer. The message is one sentence: what was tried, on which
+/// thing, where, why, and what to do if the user can do something. Everything in it is printable (see
+/// text.h).
 struct Failure {
   FailureKind kind = FailureKind::permanent;
   std::string message;

@@ -7,8 +7,8 @@ namespace peerstage::peers {
 
 enum class EventLevel { debug, info, warning, error };
 
-/// What happens while a peer is worked on, for people who watch. Called from the thread that does the work; must not
-/// block for long and must not throw.
+/// What happens while a peer is worked on, for people who watch. Called from the thread that does the work;
+/// must not block for long and must not throw.
 class Observer {
  public:
   virtual ~Observer() = default;

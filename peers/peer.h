@@ -26,8 +26,8 @@ struct SkippedEntry {
 
 /// What stands in the peer's day after staging.
 struct StagedTree {
-  bool changed = false;            ///< false: the day held all of it already, nothing was written
-  std::uint64_t files = 0;         ///< regular files that came from the peer, our manifest not counted
+  bool changed = false;     ///< false: the day held all of it already, nothing was written
+  std::uint64_t files = 0;  ///< regular files that came from the peer, our manifest not counted
   std::uint64_t bytes = 0;
   std::uint64_t reused_files = 0;  ///< of `files`: not fetched by this run
   std::vector<SkippedEntry> skipped;
@@ -38,22 +38,27 @@ template <typename Value>
 using Outcome = std::variant<Value, Failure>;
 struct Done {};
 
+/// Whether a managed action is told to do a full backup.
+enum class ManagedMode { normal, full };
+
 namespace staging {
 class PeerPlace;
 }
 
-/// One machine of the pool, with the collect directory that it has. Everything blocks, within the deadlines of the peer's
-/// settings; nothing throws, a failure is a value whose sentence names the peer's thing that failed. Not for several threads.
+/// One machine of the pool, with the collect directory that it has. Everything blocks, within the deadlines
+/// of the peer's settings; nothing throws, a failure is a value whose sentence names the peer's thing that
+/// failed. Not for several threads.
 class Peer {
  public:
   virtual ~Peer() = default;
   virtual const std::string& name() const = 0;
 
-  /// Is the peer ready to be staged? Only a regular file counts, a link to one does not. A missing file or a missing
-  /// collect directory is a failure of the kind not_ready.
+  /// Is the peer ready to be staged? Only a regular file counts, a link to one does not. A missing file or a
+  /// missing collect directory is a failure of the kind not_ready.
   virtual Outcome<Done> check_collect_indicator(const std::string& indicator = collect_indicator) = 0;
 
-  /// Brings the collect directory into the place, checked, durable and published by one rename; see staging/stage.h.
+  /// Brings the collect directory into the place, checked, durable and published by one rename; see
+  /// staging/stage.h.
   virtual Outcome<StagedTree> stage(staging::PeerPlace& place, Observer& observer) = 0;
 
   /// Marks the collect directory as staged. Only to be called for data that would survive a power cut.
@@ -62,9 +67,9 @@ class Peer {
   /// Runs a command on the peer's machine.
   virtual Outcome<CommandResult> run(const Command& command) = 0;
 
-  /// Runs `CBACK ACTION` or `CBACK --full ACTION` by the peer's shell, byte for byte what a Cedar Backup master sends, so that
-  /// forced commands written for it match.
-  virtual Outcome<CommandResult> run_managed_action(const std::string& action, bool full) = 0;
+  /// Runs `CBACK ACTION` or `CBACK --full ACTION` by the peer's shell, byte for byte what a Cedar Backup
+  /// master sends, so that forced commands written for it match.
+  virtual Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode) = 0;
 };
 
 }  // namespace peerstage::peers

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/user.h"
+
+/// Takes from a worker what it does not need, before it meets its peer.
+namespace peerstage::daemon {
+
+/// What a worker of root's keeps beside the backup user's own rights.
+enum class Reach {
+  own_files,   ///< for remote peers: nothing
+  local_files  ///< for local peers: reading any file and writing the marker, wherever the collect directory
+               ///< is
+};
+
+enum class Programs { forbidden, allowed };
+
+struct Confinement {
+  pid_t supervisor = 0;      ///< the parent with which the worker shall die
+  std::optional<User> user;  ///< whom to become; absent: we are not root and stay who we are
+  Reach reach = Reach::own_files;
+  Programs programs = Programs::forbidden;
+  std::vector<std::string>
+      writable;  ///< directories below which it may write; ones that do not exist are passed over
+};
+
+/// Applies, in this order: limits (no core files; address space), the identity, no_new_privs, Landlock where
+/// the kernel has it (version 2 or later), death with the parent. Throws std::runtime_error when a step that
+/// was asked for fails. Returns a sentence about what this kernel could not do, empty when all was applied.
+/// For a process with one thread.
+std::string confine(const Confinement& confinement);
+
+}  // namespace peerstage::daemon

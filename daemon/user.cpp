@@ -1,0 +1,64 @@
+#include "daemon/user.h"
+
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+#include <vector>
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "peers/text.h"
+
+namespace peerstage::daemon {
+namespace {
+
+constexpr auto nobody_at_all = static_cast<uid_t>(-1);  // chown(2) and setresuid(2) take it for "leave alone"
+
+/// Calls a get…_r function with a buffer that is large enough.
+template <typename Entry, typename Lookup>
+bool look_up(Lookup lookup, Entry& entry, std::vector<char>& buffer) {
+  for (buffer.resize(1024);; buffer.resize(buffer.size() * 2)) {
+    Entry* found = nullptr;
+    const int error = lookup(&entry, buffer.data(), buffer.size(), &found);
+    if (error == ERANGE) continue;
+    if (error != 0)
+      throw std::runtime_error("cannot ask the user database: " + std::generic_category().message(error));
+    return found != nullptr;
+  }
+}
+
+}  // namespace
+
+User look_up_user(const std::string& user, const std::string& group) {
+  passwd entry{};
+  std::vector<char> buffer;
+  const auto by_name = [&](auto... arguments) { return ::getpwnam_r(user.c_str(), arguments...); };
+  if (!look_up(by_name, entry, buffer) || entry.pw_uid == nobody_at_all) {
+    throw std::runtime_error(
+        "the backup user " + peers::printable(user) +
+        " does not exist on this machine: create it, or name another one in options/backup_user");
+  }
+  User result{entry.pw_name, entry.pw_dir, entry.pw_uid, entry.pw_gid};
+
+  struct group group_entry {};
+  const auto group_by_name = [&](auto... arguments) { return ::getgrnam_r(group.c_str(), arguments...); };
+  if (!look_up(group_by_name, group_entry, buffer) || group_entry.gr_gid == nobody_at_all) {
+    throw std::runtime_error(
+        "the backup group " + peers::printable(group) +
+        " does not exist on this machine: create it, or name another one in options/backup_group");
+  }
+  result.gid = group_entry.gr_gid;
+  return result;
+}
+
+User calling_user() {
+  passwd entry{};
+  std::vector<char> buffer;
+  const auto by_id = [](auto... arguments) { return ::getpwuid_r(::geteuid(), arguments...); };
+  if (look_up(by_id, entry, buffer)) return {entry.pw_name, entry.pw_dir, ::geteuid(), ::getegid()};
+  return {std::to_string(::geteuid()), "/", ::geteuid(), ::getegid()};
+}
+
+}  // namespace peerstage::daemon

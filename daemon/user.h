@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <sys/types.h>
+
+namespace peerstage::daemon {
+
+/// A user of this machine, as the user database has it.
+struct User {
+  std::string name;
+  std::string home;
+  uid_t uid = 0;
+  gid_t gid = 0;  ///< of the group that was asked for, else the user's own
+};
+
+/// Looks up a user and a group by name. Throws std::runtime_error naming what does not exist.
+User look_up_user(const std::string& user, const std::string& group);
+
+/// Who we are. The home is that of the user database, as for ssh(1), not $HOME.
+User calling_user();
+
+}  // namespace peerstage::daemon

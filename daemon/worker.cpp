@@ -1,0 +1,161 @@
+#include "daemon/worker.h"
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <variant>
+
+#include <unistd.h>
+
+#include "daemon/confine.h"
+#include "daemon/worker_protocol.h"
+#include "peers/local_peer.h"
+#include "peers/observer.h"
+#include "peers/remote_peer.h"
+
+namespace peerstage::daemon {
+namespace {
+
+constexpr auto between_progress_records = std::chrono::milliseconds(100);
+
+/// Tells the supervisor what happens. A supervisor that is gone takes us with it, so a failed write needs no
+/// answer.
+class RecordSender final : public peers::Observer {
+ public:
+  explicit RecordSender(int descriptor) : descriptor_(descriptor) {}
+
+  void send(const WorkRecord& record) {
+    const std::string bytes = encode(record);
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      const ssize_t written = ::write(descriptor_, bytes.data() + sent, bytes.size() - sent);
+      if (written > 0)
+        sent += static_cast<std::size_t>(written);
+      else if (errno != EINTR)
+        return;
+    }
+  }
+
+  void planned(std::uint64_t files, std::uint64_t bytes) override { send(WorkPlanned{files, bytes}); }
+  void progress(std::uint64_t files, std::uint64_t bytes) override {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_progress_ < between_progress_records) return;
+    last_progress_ = now;
+    send(WorkProgress{files, bytes});
+  }
+  void skipped(const std::string& name, const std::string& reason) override {
+    send(WorkSkipped{name, reason});
+  }
+  void event(peers::EventLevel level, const std::string& text) override { send(WorkEvent{level, text}); }
+
+ private:
+  int descriptor_;
+  std::chrono::steady_clock::time_point last_progress_;
+};
+
+WorkResult failure(const peers::Failure& failure) {
+  WorkResult result;
+  result.failure = failure.kind;
+  result.message = failure.message;
+  return result;
+}
+
+WorkResult success(const peers::StagedTree& tree) {
+  WorkResult result;
+  result.change = tree.changed ? TreeChange::changed : TreeChange::unchanged;
+  result.files = tree.files;
+  result.bytes = tree.bytes;
+  result.reused_files = tree.reused_files;
+  return result;
+}
+
+/// A peer whose data was there already has its marker already, unless writing it failed the last time.
+bool needs_marker(peers::Peer& peer, const peers::StagedTree& tree) {
+  return tree.changed ||
+         std::holds_alternative<peers::Failure>(peer.check_collect_indicator(peers::stage_indicator));
+}
+
+WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers::staging::RunMode mode,
+                      peers::Observer& observer) {
+  if (const auto ready = peer.check_collect_indicator();
+      const auto* failed = std::get_if<peers::Failure>(&ready)) {
+    return failure(*failed);
+  }
+  const auto outcome = peer.stage(place, observer);
+  if (const auto* failed = std::get_if<peers::Failure>(&outcome)) return failure(*failed);
+  const auto& tree = std::get<peers::StagedTree>(outcome);
+  WorkResult result = success(tree);
+  if (mode == peers::staging::RunMode::dry_run || !needs_marker(peer, tree)) return result;
+  const auto marked = peer.write_stage_indicator();
+  if (const auto* failed = std::get_if<peers::Failure>(&marked)) {
+    result.failure = failed->kind;
+    result.message = "the data is staged and complete, but the peer could not be told: " + failed->message +
+                     "; the next run tries again";
+  }
+  return result;
+}
+
+std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
+  peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir,
+                                                order.peer.cback_command, order.options};
+  if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(std::move(description));
+  return std::make_unique<peers::RemotePeer>(std::move(description), *order.peer.ssh,
+                                             peers::ssh::LocalUser{order.user.name, order.user.home});
+}
+
+/// Where the worker may write: the staging directory, a local peer's collect directory (the marker), and the
+/// directories of the known_hosts files where new host keys are accepted.
+std::vector<std::string> writable_directories(const WorkOrder& order) {
+  std::vector<std::string> writable{order.staging_dir};
+  if (!order.peer.ssh) {
+    writable.push_back(order.peer.collect_dir);
+    return writable;
+  }
+  if (order.peer.ssh->host_key_policy != config::HostKeyPolicy::strict) {
+    writable.push_back(order.user.home + "/.ssh");
+    for (const std::string& file : order.peer.ssh->known_hosts) {
+      writable.push_back(std::filesystem::path(file).parent_path());
+    }
+  }
+  return writable;
+}
+
+Confinement confinement_of(const WorkOrder& order) {
+  Confinement confinement;
+  confinement.supervisor = order.supervisor;
+  if (order.started_as_root) confinement.user = order.user;
+  if (!order.peer.ssh) confinement.reach = Reach::local_files;
+  if (!order.peer.ssh && order.options.verify == config::Verify::checksum)
+    confinement.programs = Programs::allowed;
+  confinement.writable = writable_directories(order);
+  return confinement;
+}
+
+void use_default_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) std::signal(signal, SIG_DFL);
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+}  // namespace
+
+void work(const WorkOrder& order, peers::staging::PeerPlace& place, int supervisor_descriptor) {
+  use_default_signals();
+  RecordSender sender(supervisor_descriptor);
+  try {
+    const std::string lacking = confine(confinement_of(order));
+    if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
+    const auto peer = make_peer(order);
+    sender.send(stage_peer(*peer, place, order.options.mode, sender));
+  } catch (const std::exception& error) {
+    sender.send(failure({peers::FailureKind::permanent, std::string("the worker gave up: ") + error.what()}));
+  }
+  // Without destructors: a peer that hangs must not delay us, and the kernel closes everything.
+  ::_exit(0);
+}
+
+}  // namespace peerstage::daemon

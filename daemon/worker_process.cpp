@@ -1,0 +1,68 @@
+#include "daemon/worker_process.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace peerstage::daemon {
+namespace {
+
+std::system_error spawn_error(const char* what) {
+  return {errno, std::generic_category(), what};
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(const std::function<void(int descriptor)>& body) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw spawn_error("cannot make a pipe for a worker");
+  peers::Descriptor read_end(ends[0]), write_end(ends[1]);
+  pid_ = ::fork();
+  if (pid_ < 0) throw spawn_error("cannot start a worker");
+  if (pid_ == 0) {
+    read_end.reset();
+    body(write_end.get());
+    ::_exit(EXIT_FAILURE);
+  }
+  handle_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  if (!handle_) {
+    const auto error = spawn_error("cannot watch a worker");
+    kill();
+    reap();
+    throw error;
+  }
+  ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+  records_ = std::move(read_end);
+}
+
+WorkerProcess::~WorkerProcess() {
+  end();
+}
+
+void WorkerProcess::end() {
+  if (pid_ < 0) return;
+  kill();
+  reap();
+}
+
+void WorkerProcess::kill() {
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+}
+
+int WorkerProcess::reap() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  return status;
+}
+
+}  // namespace peerstage::daemon

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include <sys/types.h>
+
+#include "peers/descriptor.h"
+
+namespace peerstage::daemon {
+
+/// A running worker, owned: one that is still there when this goes is killed and waited for.
+class WorkerProcess {
+ public:
+  /// Forks. `body` runs in the child with the writing end of the pipe and must not return. Throws
+  /// std::system_error.
+  explicit WorkerProcess(const std::function<void(int descriptor)>& body);
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  /// What the worker writes, non-blocking, and the end of the stream when it has ended. For the caller to
+  /// take over.
+  peers::Descriptor take_records() { return std::move(records_); }
+  /// Readable (pidfd_open(2)) once the worker has ended. For the caller to take over.
+  peers::Descriptor take_handle() { return std::move(handle_); }
+  void kill();
+  /// Kills and reaps it unless that has happened.
+  void end();
+  /// Reaps a worker that has ended (waits for it otherwise) and returns its wait status.
+  int reap();
+
+ private:
+  pid_t pid_ = -1;
+  peers::Descriptor records_, handle_;
+};
+
+}  // namespace peerstage::daemon

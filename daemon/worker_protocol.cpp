@@ -1,0 +1,172 @@
+#include "daemon/worker_protocol.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace peerstage::daemon {
+namespace {
+
+// A record: length of what follows (4 bytes), type (1 byte), fields. Numbers are little-endian, strings carry
+// a 4-byte length. The type is the index in WorkRecord.
+constexpr std::size_t header_size = 4;
+constexpr std::size_t max_text = max_record_size / 4;
+
+class FieldWriter {
+ public:
+  explicit FieldWriter(std::size_t type) : bytes_(header_size, '\0') { byte(type); }
+
+  FieldWriter& byte(std::size_t value) {
+    bytes_.push_back(static_cast<char>(value));
+    return *this;
+  }
+  FieldWriter& number(std::uint64_t value) { return little_endian(value, 8); }
+  FieldWriter& string(std::string_view value) {
+    const std::string_view kept = value.substr(0, max_text);
+    little_endian(kept.size(), 4);
+    bytes_.append(kept);
+    return *this;
+  }
+  std::string finish() {
+    const std::size_t length = bytes_.size() - header_size;
+    for (std::size_t i = 0; i < header_size; ++i) bytes_[i] = static_cast<char>((length >> (8 * i)) & 0xffU);
+    return std::move(bytes_);
+  }
+
+ private:
+  FieldWriter& little_endian(std::uint64_t value, unsigned size) {
+    for (unsigned i = 0; i < size; ++i) byte((value >> (8U * i)) & 0xffU);
+    return *this;
+  }
+  std::string bytes_;
+};
+
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view bytes) : bytes_(bytes) {}
+
+  std::size_t byte() { return static_cast<std::size_t>(little_endian(1)); }
+  std::uint64_t number() { return little_endian(8); }
+  std::string string() {
+    const auto size = static_cast<std::size_t>(little_endian(4));
+    return std::string(take(size));
+  }
+  template <typename Enum>
+  Enum choice(Enum last) {
+    const std::size_t value = byte();
+    if (value > static_cast<std::size_t>(last)) throw WorkProtocolError("a choice is out of range");
+    return static_cast<Enum>(value);
+  }
+  void expect_end() const {
+    if (!bytes_.empty()) throw WorkProtocolError("a record is longer than its fields");
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    if (size > bytes_.size()) throw WorkProtocolError("a record is shorter than its fields");
+    const std::string_view taken = bytes_.substr(0, size);
+    bytes_.remove_prefix(size);
+    return taken;
+  }
+  std::uint64_t little_endian(std::size_t size) {
+    std::uint64_t value = 0;
+    const std::string_view taken = take(size);
+    for (std::size_t i = size; i-- > 0;) value = (value << 8U) | static_cast<unsigned char>(taken[i]);
+    return value;
+  }
+  std::string_view bytes_;
+};
+
+void write_fields(FieldWriter& out, const WorkPlanned& record) {
+  out.number(record.files).number(record.bytes);
+}
+void write_fields(FieldWriter& out, const WorkProgress& record) {
+  out.number(record.files).number(record.bytes);
+}
+void write_fields(FieldWriter& out, const WorkSkipped& record) {
+  out.string(record.name).string(record.reason);
+}
+void write_fields(FieldWriter& out, const WorkEvent& record) {
+  out.byte(static_cast<std::size_t>(record.level)).string(record.text);
+}
+void write_fields(FieldWriter& out, const WorkResult& record) {
+  out.byte(static_cast<std::size_t>(record.change))
+      .number(record.files)
+      .number(record.bytes)
+      .number(record.reused_files);
+  out.byte(record.failure ? 1 : 0).byte(record.failure ? static_cast<std::size_t>(*record.failure) : 0);
+  out.string(record.message);
+}
+
+void read_fields(FieldReader& in, WorkPlanned& record) {
+  record.files = in.number();
+  record.bytes = in.number();
+}
+void read_fields(FieldReader& in, WorkProgress& record) {
+  record.files = in.number();
+  record.bytes = in.number();
+}
+void read_fields(FieldReader& in, WorkSkipped& record) {
+  record.name = in.string();
+  record.reason = in.string();
+}
+void read_fields(FieldReader& in, WorkEvent& record) {
+  record.level = in.choice(peers::EventLevel::error);
+  record.text = in.string();
+}
+void read_fields(FieldReader& in, WorkResult& record) {
+  record.change = in.choice(TreeChange::changed);
+  record.files = in.number();
+  record.bytes = in.number();
+  record.reused_files = in.number();
+  const bool failed = in.choice(TreeChange::changed) == TreeChange::changed;
+  const auto kind = in.choice(peers::FailureKind::cancelled);
+  if (failed) record.failure = kind;
+  record.message = in.string();
+}
+
+template <typename Record>
+WorkRecord read_record(FieldReader& in) {
+  Record record;
+  read_fields(in, record);
+  in.expect_end();
+  return record;
+}
+
+WorkRecord read_record_of_type(std::size_t type, FieldReader& in) {
+  static constexpr std::array readers{read_record<WorkPlanned>, read_record<WorkProgress>,
+                                      read_record<WorkSkipped>, read_record<WorkEvent>,
+                                      read_record<WorkResult>};
+  static_assert(readers.size() == std::variant_size_v<WorkRecord>);
+  if (type >= readers.size()) throw WorkProtocolError("a record has an unknown type");
+  return readers.at(type)(in);
+}
+
+}  // namespace
+
+std::string encode(const WorkRecord& record) {
+  FieldWriter out(record.index());
+  std::visit([&](const auto& fields) { write_fields(out, fields); }, record);
+  return out.finish();
+}
+
+void WorkRecordReader::append(std::span<const char> bytes) {
+  bytes_.erase(0, begin_);
+  begin_ = 0;
+  bytes_.append(bytes.data(), bytes.size());
+}
+
+std::optional<WorkRecord> WorkRecordReader::next() {
+  const std::string_view rest = std::string_view(bytes_).substr(begin_);
+  if (rest.size() < header_size) return std::nullopt;
+  std::size_t length = 0;
+  for (std::size_t i = header_size; i-- > 0;) length = (length << 8U) | static_cast<unsigned char>(rest[i]);
+  if (length == 0 || length > max_record_size) throw WorkProtocolError("a record has an impossible length");
+  if (rest.size() - header_size < length) return std::nullopt;
+  FieldReader in(rest.substr(header_size, length));
+  begin_ += header_size + length;
+  const std::size_t type = in.byte();
+  return read_record_of_type(type, in);
+}
+
+}  // namespace peerstage::daemon

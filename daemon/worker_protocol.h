@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <variant>
+
+#include "peers/failure.h"
+#include "peers/observer.h"
+
+/// What a worker tells the supervisor: records on a pipe, each a length, a type and fields of fixed meaning.
+/// The worker has parsed what a hostile peer sent, so the supervisor takes nothing else from it and checks
+/// every byte.
+namespace peerstage::daemon {
+
+/// The size of the work: what has to be fetched.
+struct WorkPlanned {
+  std::uint64_t files = 0, bytes = 0;
+  bool operator==(const WorkPlanned&) const = default;
+};
+
+/// How much of it has arrived, in all.
+struct WorkProgress {
+  std::uint64_t files = 0, bytes = 0;
+  bool operator==(const WorkProgress&) const = default;
+};
+
+/// An entry that was left out; the name is raw bytes.
+struct WorkSkipped {
+  std::string name, reason;
+  bool operator==(const WorkSkipped&) const = default;
+};
+
+/// A line for the log.
+struct WorkEvent {
+  peers::EventLevel level = peers::EventLevel::info;
+  std::string text;
+  bool operator==(const WorkEvent&) const = default;
+};
+
+enum class TreeChange { unchanged, changed };
+
+/// The end of one attempt at one peer, always the last record. With a failure the counts are those of what
+/// stands anyway (all of it when only the peer's marker could not be written).
+struct WorkResult {
+  TreeChange change = TreeChange::unchanged;
+  std::uint64_t files = 0, bytes = 0, reused_files = 0;
+  std::optional<peers::FailureKind> failure;
+  std::string message;  ///< of the failure
+  bool operator==(const WorkResult&) const = default;
+};
+
+using WorkRecord = std::variant<WorkPlanned, WorkProgress, WorkSkipped, WorkEvent, WorkResult>;
+
+/// No record is larger; the longest thing in one is a path.
+inline constexpr std::size_t max_record_size = 64U << 10U;
+
+/// The bytes of one record. Text that would not fit is shortened.
+std::string encode(const WorkRecord& record);
+
+class WorkProtocolError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Cuts a stream into records. Holds less than one record between calls.
+class WorkRecordReader {
+ public:
+  void append(std::span<const char> bytes);
+  /// The next whole record. Throws WorkProtocolError at the first byte that no worker of ours writes.
+  std::optional<WorkRecord> next();
+  /// True when a record was cut off.
+  bool has_partial_record() const { return begin_ < bytes_.size(); }
+
+ private:
+  std::string bytes_;
+  std::size_t begin_ = 0;
+};
+
+}  // namespace peerstage::daemon

@@ -1,0 +1,60 @@
+#include "peers/descriptor.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace peerstage::peers {
+namespace {
+
+Descriptor open_each_component(int directory, const std::string& relative, int flags, unsigned mode) {
+  Descriptor current;
+  std::size_t begin = 0;
+  for (;;) {
+    const std::size_t slash = relative.find('/', begin);
+    const std::string component = relative.substr(begin, slash - begin);
+    if (component == "..") {
+      errno = EXDEV;
+      return {};
+    }
+    const int from = current ? current.get() : directory;
+    if (slash == std::string::npos) {
+      return Descriptor(::openat(from, component.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode));
+    }
+    Descriptor next(::openat(from, component.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    if (!next) return {};
+    current = std::move(next);
+    begin = slash + 1;
+  }
+}
+
+}  // namespace
+
+void Descriptor::reset(int number) {
+  const int old = std::exchange(number_, number);
+  if (old >= 0) ::close(old);
+}
+
+Descriptor open_beneath(int directory, const std::string& relative, int flags, unsigned mode) {
+  open_how how{};
+  how.flags = static_cast<__u64>(static_cast<unsigned>(flags | O_CLOEXEC));
+  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  // EAGAIN: something was renamed during the walk, so that the kernel could not prove that we stayed beneath.
+  // Bounded, because with O_NONBLOCK a file under somebody's lease says the same, for as long as he likes.
+  for (int tries_left = 64; tries_left > 0; --tries_left) {
+    const long result = ::syscall(SYS_openat2, directory, relative.c_str(), &how, sizeof how);
+    if (result >= 0) return Descriptor(static_cast<int>(result));
+    if (errno == EINTR || errno == EAGAIN) continue;
+    // EPERM: a seccomp filter that does not know the call. A real EPERM comes back from the other way, too.
+    if (errno == ENOSYS || errno == EPERM) return open_each_component(directory, relative, flags, mode);
+    return {};
+  }
+  errno = EAGAIN;
+  return {};
+}
+
+}  // namespace peerstage::peers

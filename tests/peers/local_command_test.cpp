@@ -1,0 +1,87 @@
+#include "peers/local_command.h"
+
+#include <gtest/gtest.h>
+
+namespace peerstage::peers {
+namespace {
+
+Command shell(const std::string& line) {
+  Command command;
+  command.shell_line = line;
+  return command;
+}
+
+TEST(LocalCommand, WordsReachTheCommandAsTheyAre) {
+  Command command;
+  command.argv = {"printf", "%s|", "a b", "$HOME", "'", "*"};
+  const CommandResult result = run_local_command(command);
+  EXPECT_TRUE(result.succeeded());
+  EXPECT_EQ(result.output, "a b|$HOME|'|*|");
+}
+
+TEST(LocalCommand, InputIsFedAndEnded) {
+  Command command;
+  command.argv = {"cat"};
+  command.input = std::string(1'000'000, 'x');
+  command.output_limit = 2'000'000;
+  EXPECT_EQ(run_local_command(command).output, command.input);
+}
+
+TEST(LocalCommand, StatusAndStreamsAreTold) {
+  const CommandResult result = run_local_command(shell("echo out; echo err >&2; exit 3"));
+  EXPECT_EQ(result.exit_status, 3);
+  EXPECT_FALSE(result.succeeded());
+  EXPECT_EQ(result.output, "out\n");
+  EXPECT_EQ(result.error_output, "err\n");
+}
+
+TEST(LocalCommand, ASignalIsNoExitStatus) {
+  const CommandResult result = run_local_command(shell("kill -TERM $$"));
+  EXPECT_EQ(result.exit_status, std::nullopt);
+  EXPECT_EQ(result.signal, "TERM");
+  EXPECT_FALSE(result.succeeded());
+}
+
+TEST(LocalCommand, FloodsOfBothStreamsAreCountedAndCut) {
+  Command command = shell("head -c 3000000 /dev/zero; head -c 2000000 /dev/zero >&2");
+  command.output_limit = 1000;
+  const CommandResult result = run_local_command(command);
+  EXPECT_EQ(result.output.size(), 1000U);
+  EXPECT_EQ(result.output_bytes, 3'000'000U);
+  EXPECT_EQ(result.error_bytes, 2'000'000U);
+}
+
+struct Endless {
+  const char* name;
+  const char* line;
+};
+class EndlessCommand : public testing::TestWithParam<Endless> {};
+
+TEST_P(EndlessCommand, IsKilledAtItsDeadline) {
+  Command command = shell(GetParam().line);
+  command.deadline = std::chrono::milliseconds(100);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THROW(run_local_command(command), PeerError);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+INSTANTIATE_TEST_SUITE_P(LocalCommand, EndlessCommand,
+                         testing::Values(Endless{"Silent", "sleep 60"}, Endless{"Talking", "yes"},
+                                         Endless{"WithAChild", "sleep 60 & wait"},
+                                         Endless{"WithClosedStreams", "exec >&- 2>&- <&-; sleep 60"}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(LocalCommand, AMissingProgramIsNamed) {
+  Command command;
+  command.argv = {"/nonexistent/program"};
+  try {
+    run_local_command(command);
+    FAIL() << "a missing program ran";
+  } catch (const PeerError& error) {
+    EXPECT_EQ(error.kind(), FailureKind::permanent);
+    EXPECT_NE(std::string(error.what()).find("/nonexistent/program"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace peerstage::peers

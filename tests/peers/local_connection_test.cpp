@@ -1,0 +1,186 @@
+#include "peers/local_connection.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/temporary_directory.h"
+
+namespace peerstage::peers {
+namespace {
+
+using test::TemporaryDirectory;
+
+/// Asks for files and keeps what comes.
+class Collector final : public FileReceiver {
+ public:
+  void want(const std::string& path, std::uint64_t size, std::uint64_t offset = 0) {
+    wanted_.push_back({wanted_.size(), path, offset, size});
+  }
+  std::optional<FetchRequest> next() override {
+    if (asked_ == wanted_.size()) return std::nullopt;
+    return wanted_[asked_++];
+  }
+  void data(std::size_t id, std::span<const std::byte> bytes) override {
+    content[id].append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  void complete(std::size_t id) override { completed.push_back(id); }
+  void failed(std::size_t id, const Failure& failure) override { failures[id] = failure.kind; }
+
+  std::map<std::size_t, std::string> content;
+  std::vector<std::size_t> completed;
+  std::map<std::size_t, FailureKind> failures;
+
+ private:
+  std::deque<FetchRequest> wanted_;
+  std::size_t asked_ = 0;
+};
+
+TEST(LocalConnection, AFileIsSeenItselfNotWhatItPointsTo) {
+  const TemporaryDirectory directory;
+  directory.write("file", "12345");
+  std::filesystem::create_symlink("file", directory / "link");
+  LocalConnection connection(directory.path());
+  EXPECT_EQ(connection.lstat(directory / "file")->size, 5U);
+  EXPECT_EQ(connection.lstat(directory / "link")->type, FileType::symlink);
+  EXPECT_EQ(connection.lstat(directory / "missing"), std::nullopt);
+  EXPECT_EQ(connection.lstat(directory / "file/below"), std::nullopt);
+}
+
+TEST(LocalConnection, AMissingBaseHoldsNothing) {
+  LocalConnection connection("/nonexistent/collect");
+  EXPECT_EQ(connection.lstat("/nonexistent/collect/cback.collect"), std::nullopt);
+  EXPECT_THROW(connection.list("/nonexistent/collect", {}), PeerError);
+}
+
+TEST(LocalConnection, TheBaseMayBeALink) {
+  const TemporaryDirectory directory;
+  directory.write("real/file", "x");
+  std::filesystem::create_symlink("real", directory / "collect");
+  LocalConnection connection(directory / "collect/");
+  EXPECT_EQ(connection.list(directory / "collect", {}).size(), 1U);
+  EXPECT_EQ(connection.lstat(directory / "collect/file")->type, FileType::regular);
+}
+
+TEST(LocalConnection, ALinkBelowTheBaseIsNotFollowed) {
+  const TemporaryDirectory directory;
+  directory.write("secret/file", "x");
+  std::filesystem::create_directory(directory / "collect");
+  std::filesystem::create_symlink("../secret", directory / "collect/sub");
+  LocalConnection connection(directory / "collect");
+  EXPECT_THROW(connection.list(directory / "collect/sub", {}), PeerError);
+  Collector collector;
+  collector.want(directory / "collect/sub/file", 1);
+  connection.fetch(collector);
+  EXPECT_EQ(collector.failures.size(), 1U);
+}
+
+TEST(LocalConnection, EveryEntryIsListedWithItsType) {
+  const TemporaryDirectory directory;
+  directory.write(".hidden", "abc");
+  directory.write("sub/x", "");
+  ::mkfifo((directory / "pipe").c_str(), 0600);
+  LocalConnection connection(directory.path());
+  std::map<std::string, FileType> types;
+  for (const ListedEntry& entry : connection.list(directory.path(), {})) types[entry.name] = entry.info.type;
+  EXPECT_EQ(types,
+            (std::map<std::string, FileType>{
+                {".hidden", FileType::regular}, {"sub", FileType::directory}, {"pipe", FileType::fifo}}));
+}
+
+TEST(LocalConnection, AListingBeyondTheLimitIsHostile) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"a", "b", "c"}) directory.write(name, "");
+  LocalConnection connection(directory.path());
+  ListLimits limits;
+  limits.entries = 2;
+  EXPECT_THROW(connection.list(directory.path(), limits), PeerError);
+}
+
+TEST(LocalConnection, FilesAreFetchedFromTheirOffset) {
+  const TemporaryDirectory directory;
+  const std::string large(700'001, 'q');
+  directory.write("large", large);
+  directory.write("small", "hello");
+  directory.write("empty", "");
+  LocalConnection connection(directory.path());
+  Collector collector;
+  collector.want(directory / "large", large.size());
+  collector.want(directory / "small", 5, 2);
+  collector.want(directory / "empty", 0);
+  connection.fetch(collector);
+  EXPECT_EQ(collector.content[0], large);
+  EXPECT_EQ(collector.content[1], "llo");
+  EXPECT_EQ(collector.completed, (std::vector<std::size_t>{0, 1, 2}));
+}
+
+TEST(LocalConnection, AFileThatIsShorterGoneOrNoFileAnyMoreFailsAlone) {
+  const TemporaryDirectory directory;
+  directory.write("short", "abc");
+  directory.write("good", "abc");
+  ::mkfifo((directory / "pipe").c_str(), 0600);
+  LocalConnection connection(directory.path());
+  Collector collector;
+  collector.want(directory / "short", 10);
+  collector.want(directory / "gone", 1);
+  collector.want(directory / "pipe", 1);
+  collector.want(directory / "good", 3);
+  connection.fetch(collector);
+  EXPECT_EQ(collector.failures,
+            (std::map<std::size_t, FailureKind>{
+                {0, FailureKind::transient}, {1, FailureKind::transient}, {2, FailureKind::transient}}));
+  EXPECT_EQ(collector.completed, (std::vector<std::size_t>{3}));
+}
+
+TEST(LocalConnection, ReadingLeavesTheAccessTimeAlone) {
+  const TemporaryDirectory directory;
+  const std::string file = directory.write("file", "abc");
+  const timespec old[2] = {{1'000'000, 0},
+                           {2'000'000, 0}};  // accessed before modified: relatime would touch it
+  ASSERT_EQ(::utimensat(AT_FDCWD, file.c_str(), old, 0), 0);
+  LocalConnection connection(directory.path());
+  Collector collector;
+  collector.want(file, 3);
+  connection.fetch(collector);
+  struct stat status {};
+  ::stat(file.c_str(), &status);
+  EXPECT_EQ(status.st_atim.tv_sec, 1'000'000);
+}
+
+TEST(LocalConnection, TheMarkerIsANewEmptyFileWhateverStoodThere) {
+  const TemporaryDirectory directory;
+  const std::string precious = directory.write("precious", "do not lose this");
+  std::filesystem::create_directory(directory / "collect");
+  LocalConnection connection(directory / "collect");
+  const std::string marker = directory / "collect/cback.stage";
+
+  connection.write_marker(marker);
+  EXPECT_EQ(connection.lstat(marker)->size, 0U);
+
+  std::filesystem::remove(marker);
+  std::filesystem::create_symlink("../precious", marker);
+  connection.write_marker(marker);
+  EXPECT_EQ(connection.lstat(marker)->type, FileType::regular);
+
+  std::filesystem::remove(marker);
+  std::filesystem::create_hard_link(precious, marker);
+  connection.write_marker(marker);
+  EXPECT_EQ(std::filesystem::file_size(precious), 16U);
+}
+
+TEST(LocalConnection, AMarkerThatCannotBeWrittenIsAnError) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "cback.stage");
+  LocalConnection connection(directory.path());
+  EXPECT_THROW(connection.write_marker(directory / "cback.stage"), PeerError);
+  EXPECT_THROW(connection.write_marker(directory / "missing/cback.stage"), PeerError);
+}
+
+}  // namespace
+}  // namespace peerstage::peers
