@@ -1,0 +1,47 @@
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "daemon/check.h"
+#include "daemon/command_line.h"
+#include "daemon/run_command.h"
+#include "daemon/trust.h"
+
+namespace {
+
+using namespace peerstage::daemon;
+
+/// A file that we open must never become somebody's standard output.
+void open_missing_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
+  }
+}
+
+ExitCode execute(const EarlyExit& early) {
+  (early.stream == OutputStream::standard_output ? std::cout : std::cerr) << early.text << std::flush;
+  return early.code;
+}
+ExitCode execute(const RunCommand& command) { return run_actions(command); }
+ExitCode execute(const CheckCommand& command) { return check_configuration(command); }
+ExitCode execute(const TrustCommand& command) { return trust_peer(command); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_missing_standard_streams();
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const auto command = parse_command_line(std::vector<std::string>(argv + 1, argv + argc));
+    return static_cast<int>(std::visit([](const auto& chosen) { return execute(chosen); }, command));
+  } catch (const std::exception& error) {
+    std::cerr << "peerstage: " << error.what() << '\n';
+    return static_cast<int>(ExitCode::error);
+  }
+}

@@ -1,0 +1,128 @@
+#include "daemon/run_command.h"
+
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include "config/load.h"
+#include "config/stage_plan.h"
+#include "daemon/check.h"
+#include "daemon/diagnostics.h"
+#include "daemon/log.h"
+#include "daemon/progress.h"
+#include "daemon/report.h"
+#include "daemon/screen.h"
+#include "daemon/stage_action.h"
+#include "peers/text.h"
+
+namespace peerstage::daemon {
+namespace {
+
+/// Why an action cannot be asked for; absent: it can.
+std::optional<std::string> refusal(const RunCommand& command) {
+  for (const std::string& action : command.actions) {
+    if (action == "stage") continue;
+    return "the action " + peers::printable(action) + " is unknown: this program does stage" +
+           "; for other actions of Cedar Backup run cback3 with the same configuration";
+  }
+  if (command.managed != Managed::local) {
+    return std::string("managed actions cannot be run yet: leave out --managed and --managed-only");
+  }
+  return std::nullopt;
+}
+
+void warn_of_hooks(const config::Config& config, Log& log) {
+  if (!config.options) return;
+  for (const config::Hook& hook : config.options->hooks) {
+    if (hook.action != "stage") continue;
+    log.warning("the hook " + peers::printable(hook.command.value_or("")) +
+                " for the action stage is not run: hooks are not done yet");
+  }
+}
+
+class ActionRun {
+ public:
+  explicit ActionRun(const RunCommand& command)
+      : command_(command),
+        screen_(command.json ? STDERR_FILENO : STDOUT_FILENO),
+        log_(command.log, screen_, screen_threshold(command.verbosity, command.log.threshold)) {}
+
+  ExitCode run() {
+    for (const std::string& line : diagnostics()) log_.info(line);
+    const ExitCode code = load_and_act();
+    log_.info("done with status " + std::to_string(static_cast<int>(code)));
+    return code;
+  }
+
+ private:
+  ExitCode load_and_act() {
+    const std::string path = command_.config_path.value_or(default_config_path());
+    config::LoadResult loaded = config::load(path);
+    if (!loaded.config) return refuse_configuration(loaded.findings);
+    const auto plan = config::plan_stage(*loaded.config, loaded.findings);
+    if (config::has_errors(loaded.findings)) return refuse_configuration(loaded.findings);
+    log_findings(loaded.findings);
+    if (const auto why = refusal(command_)) {
+      log_.error(*why);
+      return ExitCode::configuration;
+    }
+    if (!plan) return report_error("cannot stage: " + peers::printable(path) + " has no stage section");
+    warn_of_hooks(*loaded.config, log_);
+    ExitCode code = ExitCode::ok;
+    for (std::size_t i = 0; i < command_.actions.size() && code == ExitCode::ok; ++i) code = stage(*plan);
+    return code;
+  }
+
+  ExitCode stage(const config::StagePlan& plan) { return show(stage_pool(plan, command_, log_, screen_)); }
+
+  ExitCode report_error(const std::string& message) {
+    log_.error(message);
+    RunReport report;
+    report.error = RunError{RunError::Reason::unusable, message};
+    return show(report);
+  }
+
+  ExitCode show(const RunReport& report) {
+    if (command_.json) {
+      std::cout << to_json(report) << std::flush;
+    } else if (progress_style(command_.progress, command_.verbosity, screen_) != ProgressStyle::none) {
+      std::cout << summary_table(report) << std::flush;
+    }
+    return exit_code(report);
+  }
+
+  ExitCode refuse_configuration(const std::vector<config::Finding>& findings) {
+    log_findings(findings);
+    if (command_.json) std::cout << findings_json(findings) << std::flush;
+    return ExitCode::configuration;
+  }
+
+  void log_findings(const std::vector<config::Finding>& findings) {
+    for (const config::Finding& finding : findings) {
+      const bool is_error = finding.severity == config::Severity::error;
+      log_.write(is_error ? peers::EventLevel::error : peers::EventLevel::warning, finding.text());
+    }
+  }
+
+  const RunCommand& command_;
+  Screen screen_;
+  Log log_;
+};
+
+}  // namespace
+
+ExitCode run_actions(const RunCommand& command) {
+  try {
+    return ActionRun(command).run();
+  } catch (const LogError& error) {
+    std::cerr << error.what() << '\n';
+    return ExitCode::log;
+  }
+}
+
+}  // namespace peerstage::daemon
