@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SUPPORT = HERE.parent / "support"
 sys.path.insert(0, str(SUPPORT))
-from processes import kill_tree  # noqa: E402
+from processes import kill_tree, wait_until  # noqa: E402
 from sshd import Sshd, make_key  # noqa: E402
 
 IS_ROOT = os.geteuid() == 0
@@ -120,7 +120,10 @@ class Result:
 
     @property
     def json(self):
-        return json.loads(self.stdout)
+        try:
+            return json.loads(self.stdout)
+        except ValueError as error:
+            raise AssertionError(f"not one JSON document on stdout: {error}{self}") from None
 
     def peer(self, name):
         (found,) = [peer for peer in self.json["peers"] if peer["name"] == name]
@@ -322,6 +325,16 @@ class Pool:
         process.outputs = self._outputs
         self._running.append(process)
         return process
+
+    def wait_until(self, process, condition, what):
+        """Waits for something that the running program does."""
+        def happened():
+            if condition():
+                return True
+            if process.poll() is not None:
+                raise AssertionError(f"ended before {what}: {self._result(process)}")
+            return False
+        wait_until(happened, what)
 
     def finish(self, process, deadline=DEADLINE):
         """Waits for it; a program that hangs is a failed test."""

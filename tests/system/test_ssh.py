@@ -173,7 +173,7 @@ class Authentication(SshTest):
             with self.subTest(kind):
                 pool = self.make_pool()
                 far = pool.remote("far", {"data": b"d"})
-                path = pool.directory / f"id_{kind}"
+                path = pool.directory / f"another_{kind}"
                 (pool.directory / "authorized_keys").write_text(make_key(path, kind) + "\n")
                 if IS_ROOT:
                     shutil.chown(path, pool.user)
@@ -291,7 +291,7 @@ class Lines(SshTest):
         pool.far.write("big", os.urandom(size))
         proxy = self.proxied(pool, rate=4 << 20)
         process = pool.start("stage", "--json")
-        wait_until(lambda: proxy.from_target > size // 2, "half of it")
+        pool.wait_until(process, lambda: proxy.from_target > size // 2, "half of it is there")
         pool.sshd.restart()
         first = pool.finish(process)
         self.assert_exit(first, 7)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from case import PoolTest, needs_root
 from pool import IS_ROOT, MANIFEST, MARKERS_OF_OTHERS, send, sha256, snapshot
-from processes import wait_until
 
 FILES = {"etc.tar.gz": b"etc" * 1000, ".hidden": b"h", "home/anna/mail.tar": b"m" * 70_000, "empty": b""}
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d \S+ --> \[(DEBUG  |INFO   |WARNING|ERROR  )\] \S.*")
@@ -29,6 +28,15 @@ def lock_is_held(pool):
     inodes = {line.split()[5].split(":")[2] for line in Path("/proc/locks").read_text().splitlines() if "->" not in line}
     return any(str(path.stat().st_ino) in inodes for path in (pool.staging / ".peerstage").rglob("*lock*")) or \
         str(pool.staging.stat().st_ino) in inodes
+
+
+def bytes_arrived(pool):
+    """Of an unfinished transfer."""
+    try:
+        return any(path.stat().st_size for path in (pool.staging / ".peerstage").rglob("*")
+                   if path.is_file() and "lock" not in path.name)
+    except FileNotFoundError:
+        return False
 
 
 class Pools(PoolTest):
@@ -364,7 +372,7 @@ class Readiness(Pools):
                 late = getattr(pool, kind)("late")
                 late.write("data", b"late")
                 process = pool.start("stage", "--json")
-                wait_until(lambda pool=pool: lock_is_held(pool), "the run to begin")
+                pool.wait_until(process, lambda pool=pool: lock_is_held(pool), "the lock is held")
                 late.ready()
                 result = pool.finish(process)
                 self.assert_exit(result, 0)
@@ -712,7 +720,7 @@ class Endings(Pools):
         pool = self.make_pool(wait_for_collect="60s", poll_interval="100ms")
         late = pool.local("late")
         first = pool.start("stage", "--json")
-        wait_until(lambda: lock_is_held(pool), "the first run to begin")
+        pool.wait_until(first, lambda: lock_is_held(pool), "the lock is held")
         second = pool.stage()
         self.assert_exit(second, 75)
         self.assertEqual((second.json["run"]["status"], second.json["run"]["exit_code"]), ("error", 75))
@@ -727,7 +735,7 @@ class Endings(Pools):
                 good = pool.local("good", {"data": b"d"})
                 pool.local("late")
                 process = pool.start("stage", "--json")
-                wait_until(good.marker.exists, "the good peer to be staged")
+                pool.wait_until(process, good.marker.exists, "the good peer is staged")
                 send(process, number)
                 result = pool.finish(process, deadline=10)
                 self.assert_exit(result, 5)
@@ -740,8 +748,7 @@ class Endings(Pools):
         pool = self.make_pool(bandwidth_limit="200 KB")
         far = pool.remote("far", {"data": os.urandom(4 << 20)})
         process = pool.start("stage", "--json")
-        wait_until(lambda: any(path.stat().st_size for path in (pool.staging / ".peerstage").rglob("*")
-                               if path.is_file() and "lock" not in path.name), "bytes to arrive")
+        pool.wait_until(process, lambda: bytes_arrived(pool), "bytes arrive")
         send(process)
         result = pool.finish(process, deadline=10)
         self.assert_exit(result, 5)
