@@ -3,7 +3,7 @@
 
 usage: delay_proxy.py LISTEN:PORT TARGET:PORT [--delay SECONDS] [--cut BYTES] [--stall BYTES] [--rate BYTES_A_SECOND]
   --delay   each byte arrives so much later, either way (half a round trip)
-  --cut     after so many bytes from the target both ends are reset
+  --cut     after so many bytes from the target both ends are reset; later connections are not
   --stall   after so many bytes from the target nothing passes any more, either way
   --rate    bytes a second from the target, for all connections together
 Also usable from Python: `with DelayProxy(("127.0.0.1", 0), target, delay=0.05) as proxy: proxy.address`.
@@ -104,6 +104,7 @@ class DelayProxy:
             self._budget_at = max(self._budget_at, now) + len(piece) / self.rate
             await asyncio.sleep(self._budget_at - now)
         if self.cut is not None and self.from_target >= self.cut:
+            self.cut = None
             for each in ends:
                 reset(each)
             raise ConnectionResetError

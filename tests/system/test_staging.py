@@ -131,6 +131,7 @@ class FirstRun(Pools):
     def test_everything_belongs_to_the_backup_user(self):
         pool = self.mixed_pool()
         result = pool.stage()
+        self.assert_exit(result, 0)
         owners = {name: entry.owner for name, entry in days(pool).items() if entry.owner != (pool.user, pool.group)}
         self.assertEqual(owners, {}, str(result))
 
@@ -569,6 +570,7 @@ class CommandLine(Pools):
                   if name.startswith(("staging", "peers"))}
         result = pool.stage("--dry-run", write=False)
         self.assert_exit(result, 0)
+        self.assertEqual(sorted(result.statuses()), ["far", "near"])
         after = {name: entry for name, entry in snapshot(pool.directory).items()
                  if name.startswith(("staging", "peers"))}
         self.assertEqual(after, before, str(result))
@@ -776,6 +778,8 @@ class Endings(Pools):
 
     def test_log_of_a_quiet_run_has_no_errors(self):
         result = self.mixed_pool().stage()
+        self.assert_exit(result, 0)
+        self.assertIn("[INFO", result.log)
         self.assertNotIn("[ERROR", result.log)
         self.assertNotIn("[WARNING", result.log)
 
@@ -787,7 +791,7 @@ class Endings(Pools):
 
     def test_no_process_is_left(self):
         pool = self.mixed_pool()
-        pool.stage()
+        self.assert_exit(pool.stage(), 0)
         mine = [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline")
                 if str(pool.config).encode() in read_or_nothing(path)]
         self.assertEqual(mine, [])
