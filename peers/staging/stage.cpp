@@ -115,14 +115,11 @@ class Staging {
     for (const SkippedEntry& entry : situation.survey.skipped) observer_.skipped(entry.name, entry.reason);
   }
 
+  /// Of an attempt that died while it published.
   void clear_own_leftovers() {
+    clear_unfinished(place_.day(), place_.peer_name());
     const auto spool = Spool::find(place_.spools(), place_.peer_name(), place_.owner());
-    if (!spool) return;
-    for (const Date day : spool->publishing()) {
-      if (day != place_.date()) continue;
-      clear_unfinished(place_.day(), place_.peer_name());
-      spool->forget_publishing(day);
-    }
+    if (spool) spool->forget_publishing(place_.date());
   }
 
   // --- fetching ---
