@@ -176,8 +176,7 @@ std::string as_absolute_path(const std::string& text) {
 
 std::string as_action_name(const std::string& text) {
   const std::string_view name = without_final_newline(text);
-  const bool valid = !name.empty() &&
-                     std::all_of(name.begin(), name.end(), [](char c) { return is_lower(c) || is_digit(c); });
+  const bool valid = std::all_of(name.begin(), name.end(), [](char c) { return is_lower(c) || is_digit(c); });
   if (!valid) throw BadValue("must be the name of an action: lower-case letters and digits only");
   return text;
 }
