@@ -225,7 +225,7 @@ std::string as_blanking_factor(const std::string& text) {
   double value = 0;
   const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
   const bool whole = stop == number.data() + number.size() && error != std::errc::invalid_argument;
-  const bool negative = number.starts_with('-') && value < 0;
+  const bool negative = number.starts_with('-') && (value < 0 || error == std::errc::result_out_of_range);
   if (!whole || negative) throw BadValue(expected);
   return text;
 }
