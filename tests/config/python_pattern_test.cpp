@@ -32,6 +32,7 @@ TEST(PythonPattern, AcceptsWhatPythonCompiles) {
                                     R"((?#c)(?i)a)",
                                     "(?x) a # b )\n c",
                                     "(?x:a # )\n)",
+                                    "(?x)#\\\n)",
                                     R"((a)?(?(1)b|c))",
                                     R"((?P<n>a)?(?(n)b))",
                                     R"([]a-])",
@@ -108,7 +109,8 @@ TEST(PythonPattern, RefusesWhatPythonDoesNotCompile) {
                                     ")",
                                     "[",
                                     "(?#c",
-                                    "(?#\\)"}) {
+                                    "(?#\\)",
+                                    "(?x)#\\"}) {
     EXPECT_NE(python_pattern_fault(pattern), std::nullopt) << pattern;
   }
 }
