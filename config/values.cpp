@@ -211,7 +211,7 @@ std::string as_scsi_id(const std::string& text) {
   const bool is_triple =
       parts.size() == 3 &&
       std::all_of(parts.begin(), parts.end(), [](std::string_view part) { return is_digits(strip(part)); });
-  if (!is_triple && !is_io_services(id)) throw BadValue("must be a SCSI id: \"1,6,2\" or \"METHOD:1,6,2\"");
+  if (!is_triple && !is_io_services(id)) throw BadValue(R"(must be a SCSI id: "1,6,2" or "METHOD:1,6,2")");
   return text;
 }
 
@@ -300,7 +300,7 @@ Port as_port(const std::string& text) {
 std::string as_peer_name(const std::string& text) {
   if (!is_name(text)) {
     throw BadValue(
-        "must begin with a letter or digit and consist of letters, digits, \".\", \"_\" and \"-\" (A to Z)");
+        R"(must begin with a letter or digit and consist of letters, digits, ".", "_" and "-" (A to Z))");
   }
   if (text.size() > 255) throw BadValue("must not be longer than 255 characters");
   if (text.starts_with("cback."))
@@ -311,7 +311,7 @@ std::string as_peer_name(const std::string& text) {
 std::string as_group_name(const std::string& text) {
   if (!is_name(text)) {
     throw BadValue(
-        "must begin with a letter or digit and consist of letters, digits, \".\", \"_\" and \"-\" (A to Z)");
+        R"(must begin with a letter or digit and consist of letters, digits, ".", "_" and "-" (A to Z))");
   }
   return text;
 }
