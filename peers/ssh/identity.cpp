@@ -133,13 +133,17 @@ class Login {
     const SigpipeBlocked blocked;
     const int result = session_.within(options_.connect_timeout,
                                        [&] { return ssh_userauth_agent(session_.handle(), nullptr); });
-    if (result == SSH_AUTH_SUCCESS) return true;
-    if (result != SSH_AUTH_ERROR || session_.broken()) {
-      if (accepted(result)) return true;
-      note("the agent's keys", "refused by the machine");
-    } else {
-      note(options_.agent_socket, "the agent did not sign");
+    if (result != SSH_AUTH_SUCCESS && session_.broken()) {
+      throw session_.failure(
+          "cannot log in with the keys of the agent " + printable(options_.agent_socket, 300) + " to",
+          options_.connect_timeout);
     }
+    if (result == SSH_AUTH_ERROR) {  // but the line is fine
+      note(options_.agent_socket, "the agent did not sign");
+      return false;
+    }
+    if (accepted(result)) return true;
+    note("the agent's keys", "refused by the machine");
     return false;
   }
 
