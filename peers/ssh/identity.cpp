@@ -85,9 +85,16 @@ class Login {
         return ssh_userauth_publickey(session_.handle(), nullptr, key.get());
       });
       if (accepted(result)) return true;
-      note(path, "refused by the machine");
+      note(path, refusal());
     }
     return false;
+  }
+
+  /// libssh denies by itself what it does not like: an RSA key that is too short, an old type.
+  std::string refusal() const {
+    const std::string_view reason = ssh_get_error(session_.handle());
+    const bool by_the_machine = reason.empty() || reason.starts_with("Access denied");
+    return by_the_machine ? "refused by the machine" : printable(reason, 300);
   }
 
   bool accepted(int result) {
@@ -143,7 +150,7 @@ class Login {
       return false;
     }
     if (accepted(result)) return true;
-    note("the agent's keys", "refused by the machine");
+    note("the agent's keys", refusal());
     return false;
   }
 

@@ -81,7 +81,7 @@ std::vector<Address> resolve(const std::string& host, config::Port port, config:
     return addresses(literal.request.ar_result);
   }
 
-  auto lookup = std::make_unique<Lookup>(host, port, wanted, AI_ADDRCONFIG);
+  auto lookup = std::make_unique<Lookup>(host, port, wanted, 0);
   gaicb* list[] = {&lookup->request};
   if (const int error = ::getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr); error != 0) {
     throw failed(host, ::gai_strerror(error));

@@ -148,6 +148,10 @@ TEST(AppendKnownHost, RefusesASymbolicLink) {
   EXPECT_EQ(test::read_text(target), "untouched");
 }
 
+TEST(AppendKnownHost, TakesTheNullDeviceForAFile) {
+  EXPECT_NO_THROW(append_known_host("/dev/null", {"web1", "ssh-ed25519", key_a, ""}));
+}
+
 TEST(ReadKnownHosts, LeavesOutMissingFilesAndRefusesOthersThanRegularOnes) {
   const test::TemporaryDirectory home;
   EXPECT_THAT(read_known_hosts({home / "missing"}), IsEmpty());

@@ -71,6 +71,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"NoLastNewline", "HostName yes", yes},
                     Case{"MatchAll", "Host db1\nMatch all\nHostName yes\n", yes},
                     Case{"MatchHost", "Match host web*,db*\nHostName yes\n", yes},
+                    Case{"HostCaseCounts", "Host WEB1\nHostName no\n", nothing},
+                    Case{"MatchHostCaseDoesNot", "Match host WEB1\nHostName yes\n", yes},
                     Case{"MatchOtherHost", "Match host db*\nHostName no\n", nothing},
                     Case{"MatchNotHost", "Match !host db1\nHostName yes\n", yes},
                     Case{"MatchOriginalHost", "Match originalhost web1\nHostName yes\n", yes},

@@ -68,6 +68,12 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool memory_is_instrumented = true;  // a sanitizer keeps what was freed
+#else
+constexpr bool memory_is_instrumented = false;
+#endif
+
 class SshConnectionTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -168,7 +174,7 @@ TEST_F(SshConnectionTest, LeavesNoDescriptorAndNoThreadBehind) {
     EXPECT_EQ(failure_of(refused).kind, FailureKind::permanent);
   }
   EXPECT_EQ(entries_of("/proc/self/fd"), descriptors);
-  EXPECT_EQ(entries_of("/proc/self/task"), threads);
+  EXPECT_LE(entries_of("/proc/self/task"), threads);  // an idle one of the resolver may have gone
 }
 
 TEST_F(SshConnectionTest, ItsSocketsAreCloseOnExec) {
@@ -311,6 +317,9 @@ TEST_F(SshConnectionTest, TheKeyTypeThatIsKnownIsAskedFor) {
     config::SshSettings settings = settings_for(sshd);
     settings.known_hosts = {home_.write("known_hosts_" + type, sshd.known_hosts_line(type))};
     EXPECT_TRUE(connection(settings).lstat("/").has_value()) << type;
+    const HostKey key = probe_host_key("web1", settings, user_);
+    EXPECT_THAT(sshd.known_hosts_line(type),
+                testing::StartsWith(key.host_pattern + " " + key.type + " " + key.base64));
   }
 }
 
@@ -668,7 +677,9 @@ TEST_F(SshConnectionTest, AFloodOnBothStreamsIsCountedAndNotKept) {
   EXPECT_EQ(result.error_output.size(), 1000U);
   EXPECT_EQ(result.output_bytes, 100'000'000U);
   EXPECT_EQ(result.error_bytes, 50'000'000U);
-  EXPECT_LT(resident_bytes(), before + (32U << 20U));
+  if (!memory_is_instrumented) {
+    EXPECT_LT(resident_bytes(), before + (32U << 20U));
+  }
 }
 
 TEST_F(SshConnectionTest, ACommandThatNeverEndsIsStoppedAtItsDeadline) {
@@ -710,6 +721,7 @@ TEST_F(SshConnectionTest, AMachineThatFallsSilentDuringACommandIsNoticed) {
   const Sshd sshd;
   config::SshSettings settings = settings_for(sshd);
   settings.idle_timeout = milliseconds(300);
+  settings.connect_timeout = seconds(2);
   SshConnection machine = connection(settings);
   machine.run(words({"true"}));
   const auto start = SteadyClock::now();
