@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/process.h"
 #include "tests/support/sshd.h"
 #include "tests/support/tcp_server.h"
 
@@ -56,23 +57,6 @@ class Collector : public FileReceiver {
   std::vector<FetchRequest> requests_;
   std::size_t asked_ = 0;
 };
-
-std::size_t entries_of(const char* directory) {
-  return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
-}
-
-std::size_t resident_bytes() {
-  std::ifstream status("/proc/self/statm");
-  std::size_t total = 0, resident = 0;
-  status >> total >> resident;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool memory_is_instrumented = true;  // a sanitizer keeps what was freed
-#else
-constexpr bool memory_is_instrumented = false;
-#endif
 
 class SshConnectionTest : public testing::Test {
  protected:
@@ -164,7 +148,7 @@ TEST_F(SshConnectionTest, ContactsNothingBeforeItIsUsed) {
 TEST_F(SshConnectionTest, LeavesNoDescriptorAndNoThreadBehind) {
   const Sshd sshd;
   connection(settings_for(sshd)).run(words({"true"}));  // libraries may keep something the first time
-  const std::size_t descriptors = entries_of("/proc/self/fd"), threads = entries_of("/proc/self/task");
+  const std::size_t descriptors = test::open_descriptors(), threads = test::running_threads();
   {
     SshConnection machine = connection(settings_for(sshd));
     machine.lstat("/");
@@ -173,8 +157,8 @@ TEST_F(SshConnectionTest, LeavesNoDescriptorAndNoThreadBehind) {
     refused.known_hosts = {"none"};
     EXPECT_EQ(failure_of(refused).kind, FailureKind::permanent);
   }
-  EXPECT_EQ(entries_of("/proc/self/fd"), descriptors);
-  EXPECT_LE(entries_of("/proc/self/task"), threads);  // an idle one of the resolver may have gone
+  EXPECT_EQ(test::open_descriptors(), descriptors);
+  EXPECT_LE(test::running_threads(), threads);  // an idle one of the resolver may have gone
 }
 
 TEST_F(SshConnectionTest, ItsSocketsAreCloseOnExec) {
@@ -668,7 +652,7 @@ TEST_F(SshConnectionTest, AFloodOnBothStreamsIsCountedAndNotKept) {
   const Sshd sshd;
   SshConnection machine = connection(settings_for(sshd));
   machine.run(words({"true"}));
-  const std::size_t before = resident_bytes();
+  const std::size_t before = test::resident_bytes();
   Command flood = line("head -c 100000000 /dev/zero & head -c 50000000 /dev/zero >&2; wait");
   flood.output_limit = 1000;
   const CommandResult result = machine.run(flood);
@@ -677,9 +661,7 @@ TEST_F(SshConnectionTest, AFloodOnBothStreamsIsCountedAndNotKept) {
   EXPECT_EQ(result.error_output.size(), 1000U);
   EXPECT_EQ(result.output_bytes, 100'000'000U);
   EXPECT_EQ(result.error_bytes, 50'000'000U);
-  if (!memory_is_instrumented) {
-    EXPECT_LT(resident_bytes(), before + (32U << 20U));
-  }
+  EXPECT_TRUE(test::grew_by_less_than(32U << 20U, before));
 }
 
 TEST_F(SshConnectionTest, ACommandThatNeverEndsIsStoppedAtItsDeadline) {
