@@ -98,6 +98,8 @@ struct StagingValues {
 enum class PeerType { local, remote };
 
 struct ConfiguredPeer {
+  int line = 0;
+  std::string element;  ///< as in Finding
   PeerType type = PeerType::local;
   std::string name;
   std::string collect_dir;
@@ -148,6 +150,7 @@ struct Collect {
 };
 
 struct Stage {
+  int line = 0;
   std::string staging_dir;
   std::vector<ConfiguredPeer> peers;  ///< not empty: these alone are staged, the peers section is not
 };

@@ -14,9 +14,10 @@ class Transport {
   /// Sends everything. May block until the idle timeout of the connection; then throws PeerError, transient.
   virtual void send(std::span<const std::byte> bytes) = 0;
 
-  /// Waits for bytes and returns how many were put into `buffer` (at least one); 0 when the peer has closed the stream.
-  /// Throws PeerError, transient, when nothing came within the idle timeout or the connection broke. The size of the
-  /// buffer is also the hint how much may be on its way at once: ask for more on a line with a long round trip.
+  /// Waits for bytes and returns how many were put into `buffer` (at least one); 0 when the peer has closed
+  /// the stream. Throws PeerError, transient, when nothing came within the idle timeout or the connection
+  /// broke. The size of the buffer is also the hint how much may be on its way at once: ask for more on a
+  /// line with a long round trip.
   virtual std::size_t receive(std::span<std::byte> buffer) = 0;
 
   /// Tells that a whole answer arrived: the idle timeout starts anew. Bytes alone do not, so that a peer

@@ -6,11 +6,13 @@
 
 namespace peerstage::peers::staging {
 
-/// One component of a path below a collect directory, checked once: 1 to 255 bytes, not "." or "..", no '/', no NUL, no
-/// control character (C0, DEL, or C1 as UTF-8 writes it). Bytes that are not UTF-8 are fine: names on Linux are bytes.
+/// One component of a path below a collect directory, checked once: 1 to 255 bytes, not "." or "..", no '/',
+/// no NUL, no control character (C0, DEL, or C1 as UTF-8 writes it). Bytes that are not UTF-8 are fine: names
+/// on Linux are bytes.
 class EntryName {
  public:
-  /// Throws PeerError, hostile (permanent for a name that is merely too long), naming the entry and the reason.
+  /// Throws PeerError, hostile (permanent for a name that is merely too long), naming the entry and the
+  /// reason.
   explicit EntryName(std::string_view bytes);
 
   const std::string& bytes() const { return bytes_; }

@@ -1,0 +1,50 @@
+#include "config/sections.h"
+#include "config/staging_values.h"
+
+namespace peerstage::config {
+namespace {
+
+using std::chrono::milliseconds;
+
+const AsOneOf<DailyIndicator> as_daily_indicator{{{"complete", DailyIndicator::complete},
+                                                  {"any", DailyIndicator::any},
+                                                  {"always", DailyIndicator::always}}};
+const AsOneOf<HostKeyPolicy> as_host_key_policy{
+    {{"strict", HostKeyPolicy::strict}, {"accept-new", HostKeyPolicy::accept_new}}};
+const AsDuration as_timeout{milliseconds(100), std::chrono::hours(24)};
+
+PeerstageSection::Staging read_staging(Fields fields) {
+  PeerstageSection::Staging staging;
+  staging.parallel_peers = fields.value("parallel_peers", AsNumber{1, 1024});
+  staging.daily_indicator = fields.value("daily_indicator", as_daily_indicator);
+  staging.values = read_staging_values(fields);
+  fields.report_unknown();
+  return staging;
+}
+
+PeerstageSection::Ssh read_ssh(Fields fields) {
+  PeerstageSection::Ssh ssh;
+  ssh.port = fields.value("port", as_port);
+  ssh.identity_file = fields.value("identity_file", as_user_path);
+  ssh.known_hosts = fields.value("known_hosts", as_user_path);
+  ssh.config_file = fields.value("config_file", as_config_file);
+  ssh.host_key_policy = fields.value("host_key_policy", as_host_key_policy);
+  ssh.ciphers = fields.value("ciphers", as_algorithms);
+  ssh.compression = fields.value("compression", as_boolean);
+  ssh.connect_timeout = fields.value("connect_timeout", as_timeout);
+  ssh.idle_timeout = fields.value("idle_timeout", as_timeout);
+  fields.report_unknown();
+  return ssh;
+}
+
+}  // namespace
+
+PeerstageSection read_peerstage(Fields fields) {
+  PeerstageSection section;
+  if (auto staging = fields.group("staging")) section.staging = read_staging(*staging);
+  if (auto ssh = fields.group("ssh")) section.ssh = read_ssh(*ssh);
+  fields.report_unknown();
+  return section;
+}
+
+}  // namespace peerstage::config

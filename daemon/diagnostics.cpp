@@ -1,0 +1,52 @@
+#include "daemon/diagnostics.h"
+
+#include <array>
+#include <cstdlib>
+#include <ctime>
+
+#include <boost/version.hpp>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "peers/text.h"
+
+namespace peerstage::daemon {
+namespace {
+
+std::string platform() {
+  utsname machine{};
+  if (::uname(&machine) != 0) return "unknown";
+  return std::string(machine.sysname) + " " + machine.release + " " + machine.machine;
+}
+
+std::string locale() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') return peers::printable(value);
+  }
+  return "C";
+}
+
+std::string time_zone() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  std::array<char, 64> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Z (%z)", &local)};
+}
+
+}  // namespace
+
+std::vector<std::string> diagnostics() {
+  return {
+      "Program: peerstage " PEERSTAGE_VERSION,
+      "Compiler: " __VERSION__,
+      "Boost: " + std::to_string(BOOST_VERSION / 100'000) + "." + std::to_string(BOOST_VERSION / 100 % 1000),
+      "Platform: " + platform(),
+      "User: uid " + std::to_string(::geteuid()) + ", gid " + std::to_string(::getegid()),
+      "Locale: " + locale(),
+      "Time zone: " + time_zone(),
+  };
+}
+
+}  // namespace peerstage::daemon

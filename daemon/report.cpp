@@ -1,0 +1,152 @@
+#include "daemon/report.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "daemon/readable.h"
+#include "peers/text.h"
+
+namespace peerstage::daemon {
+namespace {
+
+bool any_peer(const RunReport& report, PeerStatus status) {
+  return std::any_of(report.peers.begin(), report.peers.end(),
+                     [status](const PeerReport& peer) { return peer.status == status; });
+}
+
+using Row = std::array<std::string, 8>;
+constexpr std::size_t left_aligned_columns = 3;
+
+Row header() {
+  return {"peer", "type", "status", "files", "size", "reused", "attempts", "time"};
+}
+
+Row row(const PeerReport& peer) {
+  return {peer.name,
+          to_string(peer.type),
+          to_string(peer.status),
+          std::to_string(peer.files),
+          readable_size(peer.bytes),
+          std::to_string(peer.reused_files),
+          std::to_string(peer.attempts),
+          readable_duration(peer.duration)};
+}
+
+std::string aligned(const Row& row, const std::array<std::size_t, 8>& widths) {
+  std::string line;
+  for (std::size_t column = 0; column < row.size(); ++column) {
+    const std::string padding(widths[column] - row[column].size(), ' ');
+    if (column > 0) line += "  ";
+    line += column < left_aligned_columns ? row[column] + padding : padding + row[column];
+  }
+  return line + "\n";
+}
+
+std::string table(const std::vector<Row>& rows) {
+  std::array<std::size_t, 8> widths{};
+  for (const auto& row : rows)
+    for (std::size_t column = 0; column < row.size(); ++column)
+      widths[column] = std::max(widths[column], row[column].size());
+  std::string text;
+  for (const auto& row : rows) text += aligned(row, widths);
+  return text;
+}
+
+std::string left_out(const PeerReport& peer) {
+  std::map<std::string, std::size_t> reasons;
+  for (const auto& entry : peer.skipped) ++reasons[entry.reason];
+  std::string details;
+  for (const auto& [reason, count] : reasons)
+    details += (details.empty() ? "" : ", ") + reason + " " + std::to_string(count);
+  if (peer.skipped_unlisted > 0) details += ", not listed " + std::to_string(peer.skipped_unlisted);
+  return peer.name + ": left out: " + std::to_string(peer.skipped.size() + peer.skipped_unlisted) + " (" +
+         details + ")\n";
+}
+
+}  // namespace
+
+const char* to_string(PeerType type) {
+  return type == PeerType::local ? "local" : "remote";
+}
+
+const char* to_string(PeerStatus status) {
+  switch (status) {
+    case PeerStatus::staged:
+      return "staged";
+    case PeerStatus::unchanged:
+      return "unchanged";
+    case PeerStatus::not_ready:
+      return "not_ready";
+    case PeerStatus::ignored:
+      return "ignored";
+    case PeerStatus::failed:
+      return "failed";
+    case PeerStatus::cancelled:
+      return "cancelled";
+  }
+  return "failed";
+}
+
+const char* to_string(RunStatus status) {
+  switch (status) {
+    case RunStatus::ok:
+      return "ok";
+    case RunStatus::failed:
+      return "failed";
+    case RunStatus::not_ready:
+      return "not_ready";
+    case RunStatus::interrupted:
+      return "interrupted";
+    case RunStatus::error:
+      return "error";
+  }
+  return "error";
+}
+
+RunStatus status(const RunReport& report) {
+  if (report.interruption == Interruption::by_signal || any_peer(report, PeerStatus::cancelled))
+    return RunStatus::interrupted;
+  if (report.error) return RunStatus::error;
+  if (any_peer(report, PeerStatus::failed)) return RunStatus::failed;
+  if (any_peer(report, PeerStatus::not_ready)) return RunStatus::not_ready;
+  return RunStatus::ok;
+}
+
+ExitCode exit_code(const RunReport& report) {
+  switch (status(report)) {
+    case RunStatus::ok:
+      return ExitCode::ok;
+    case RunStatus::failed:
+      return ExitCode::peer_failed;
+    case RunStatus::not_ready:
+      return ExitCode::not_ready;
+    case RunStatus::interrupted:
+      return ExitCode::interrupted;
+    case RunStatus::error:
+      break;
+  }
+  switch (report.error->reason) {
+    case RunError::Reason::command_line:
+      return ExitCode::command_line;
+    case RunError::Reason::unusable:
+      return ExitCode::error;
+    case RunError::Reason::locked:
+      return ExitCode::locked;
+  }
+  return ExitCode::error;
+}
+
+std::string summary_table(const RunReport& report) {
+  std::vector<Row> rows{header()};
+  for (const auto& peer : report.peers) rows.push_back(row(peer));
+  std::string text = report.peers.empty() ? std::string() : table(rows);
+  for (const auto& peer : report.peers)
+    if (peer.failure) text += peer.name + ": " + peer.failure->message + "\n";
+  for (const auto& peer : report.peers)
+    if (!peer.skipped.empty()) text += left_out(peer);
+  if (report.error) text += report.error->message + "\n";
+  return text;
+}
+
+}  // namespace peerstage::daemon

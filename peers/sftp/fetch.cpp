@@ -1,0 +1,265 @@
+#include "peers/sftp/fetch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "peers/sftp/refusal.h"
+#include "peers/text.h"
+
+namespace peerstage::peers::sftp {
+
+Fetch::Fetch(Session& session, FileReceiver& receiver)
+    : session_(session), receiver_(receiver), found_limit_(session.open_files_limit()) {}
+
+void Fetch::run() {
+  Exchange exchange(session_);
+  for (ask(); session_.unanswered() > 0; ask()) take(session_.wait());
+  exchange.finish();
+}
+
+/// Reading goes first: it is what makes room for more files.
+void Fetch::ask() {
+  while (may_read()) read_next_piece();
+  while (may_open()) {
+    std::optional<FetchRequest> request = next_request();
+    if (!request) return;
+    open(std::move(*request));
+  }
+}
+
+bool Fetch::may_open() const {
+  if (!session_.may_ask()) return false;
+  switch (doubt_) {
+    case Doubt::none:
+      return active_files() < open_limit() && (!exhausted_ || !refused_.empty());
+    case Doubt::waiting:
+      return active_files() == 0;
+    case Doubt::trying:
+      return false;
+  }
+  return false;
+}
+
+std::size_t Fetch::open_limit() const {
+  return std::min(session_.pace().files, found_limit_);
+}
+
+std::optional<FetchRequest> Fetch::next_request() {
+  if (!refused_.empty()) {
+    FetchRequest request = std::move(refused_.front());
+    refused_.pop_front();
+    return request;
+  }
+  std::optional<FetchRequest> request = receiver_.next();
+  exhausted_ = !request;
+  return request;
+}
+
+void Fetch::open(FetchRequest request) {
+  if (doubt_ == Doubt::waiting) doubt_ = Doubt::trying;
+  const bool alone = active_files() == 0;
+  const Index index = new_file(std::move(request));
+  files_[index].opened_alone = alone;
+  session_.open(files_[index].request.path, OpenFlags::read, index);
+}
+
+bool Fetch::may_read() const {
+  return !unread_.empty() && session_.may_ask() && bytes_on_their_way_ < session_.pace().bytes;
+}
+
+void Fetch::read_next_piece() {
+  const Index index = unread_.front();
+  const Index added = new_piece(index);
+  File& file = files_[index];
+  Piece& piece = pieces_[added];
+  piece.offset = file.asked;
+  piece.length = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(session_.read_size(), file.request.size - file.asked));
+  file.asked += piece.length;
+  bytes_on_their_way_ += piece.length;
+  (file.first_piece == none ? file.first_piece : pieces_[file.last_piece].next) = added;
+  file.last_piece = added;
+  ask_for_rest(added);
+  if (file.asked == file.request.size) unread_.pop_front();
+}
+
+void Fetch::take(const Answer& answer) {
+  switch (answer.request) {
+    case PacketType::open:
+      return opened(answer.tag, answer.packet);
+    case PacketType::read:
+      return read_answered(answer.tag, answer);
+    // All that was wanted of the file is here; how closing it went changes nothing.
+    default:
+      decode_status(answer.packet);
+  }
+}
+
+void Fetch::opened(Index index, const Packet& packet) {
+  if (packet.type == PacketType::status) return open_refused(index, decode_refusal(packet));
+  File& file = files_[index];
+  file.handle = decode_handle(packet);
+  ++open_;
+  if (doubt_ == Doubt::trying) too_many_were_open();
+  if (file.asked < file.request.size) return unread_.push_back(index);
+  receiver_.complete(file.request.id);
+  close(index);
+}
+
+void Fetch::open_refused(Index index, const Status& status) {
+  File& file = files_[index];
+  if (status.code == StatusCode::failure && !file.opened_alone) {
+    open_when_refused_ = doubt_ == Doubt::none ? open_ : std::min(open_when_refused_, open_);
+    doubt_ = Doubt::waiting;
+    refused_.push_back(std::move(file.request));
+    return free_file(index);
+  }
+  if (doubt_ == Doubt::trying) doubt_ = refused_.empty() ? Doubt::none : Doubt::waiting;
+  if (status.code == StatusCode::no_such_file)
+    fail(file, {FailureKind::transient, of(file) + " vanished after it was listed"});
+  else
+    fail(file, refused("cannot open" + on_machine(file.request.path, session_.machine()), status).failure());
+  free_file(index);
+}
+
+/// The limit only ever falls, so that this ends.
+void Fetch::too_many_were_open() {
+  found_limit_ = std::max<std::size_t>(1, std::min(found_limit_, open_when_refused_) * 7 / 8);
+  doubt_ = Doubt::none;
+}
+
+void Fetch::read_answered(Index index, const Answer& answer) {
+  const Index file_index = pieces_[index].file;
+  File& file = files_[file_index];
+  --file.unanswered;
+  if (answer.is_status()) {
+    const Status status = decode_refusal(answer.packet);
+    if (!file.failed) read_refused(file_index, status);
+  } else {
+    const auto data = decode_data(answer.packet);
+    if (data.size() > pieces_[index].length - pieces_[index].received)
+      throw protocol_error(session_.machine(),
+                           "it sent more of '" + printable(file.request.path) + "' than it was asked for");
+    if (!file.failed) take_data(index, data);
+  }
+  const bool ended = file.failed || file.delivered == file.request.size;
+  if (ended && file.unanswered == 0) close(file_index);
+}
+
+void Fetch::read_refused(Index index, const Status& status) {
+  File& file = files_[index];
+  std::erase(unread_, index);
+  if (status.code == StatusCode::eof)
+    return fail(file, {FailureKind::transient, of(file) + " is shorter than promised: it was listed with " +
+                                                   std::to_string(file.request.size) + " bytes"});
+  if (status.code == StatusCode::no_such_file)
+    return fail(file, {FailureKind::transient, of(file) + " vanished while it was read"});
+  fail(file, refused("cannot read" + on_machine(file.request.path, session_.machine()), status).failure());
+}
+
+void Fetch::take_data(Index index, std::span<const std::byte> data) {
+  Piece& piece = pieces_[index];
+  File& file = files_[piece.file];
+  piece.received += static_cast<std::uint32_t>(data.size());
+  const bool its_turn = file.first_piece == index;
+  if (its_turn) {
+    deliver(file, data);
+  } else {
+    piece.kept.reserve(piece.length);
+    piece.kept.insert(piece.kept.end(), data.begin(), data.end());
+  }
+  if (piece.received < piece.length)
+    ask_for_rest(index);
+  else if (its_turn)
+    deliver_kept(file);
+}
+
+void Fetch::deliver(File& file, std::span<const std::byte> data) {
+  receiver_.data(file.request.id, data);
+  file.delivered += data.size();
+  bytes_on_their_way_ -= data.size();
+  if (file.delivered == file.request.size) receiver_.complete(file.request.id);
+}
+
+/// Takes the finished pieces off the front, and delivers of those behind them what had to wait.
+void Fetch::deliver_kept(File& file) {
+  while (file.first_piece != none) {
+    Piece& piece = pieces_[file.first_piece];
+    if (!piece.kept.empty()) {
+      deliver(file, piece.kept);
+      piece.kept = {};
+    }
+    if (piece.received < piece.length) return;
+    const Index next = piece.next;
+    free_piece(file.first_piece);
+    file.first_piece = next;
+  }
+}
+
+/// Also the first request: then the rest is all of it.
+void Fetch::ask_for_rest(Index index) {
+  const Piece& piece = pieces_[index];
+  File& file = files_[piece.file];
+  ++file.unanswered;
+  session_.read(file.handle, piece.offset + piece.received, piece.length - piece.received, index);
+}
+
+void Fetch::fail(File& file, const Failure& failure) {
+  file.failed = true;
+  receiver_.failed(file.request.id, failure);
+}
+
+/// The place of the file is free at once: the server handles requests in order, so its handle is gone before
+/// the next file is opened.
+void Fetch::close(Index index) {
+  File& file = files_[index];
+  session_.close(file.handle);
+  --open_;
+  bytes_on_their_way_ -= file.asked - file.delivered;
+  while (file.first_piece != none) {
+    const Index next = pieces_[file.first_piece].next;
+    free_piece(file.first_piece);
+    file.first_piece = next;
+  }
+  free_file(index);
+}
+
+Fetch::Index Fetch::new_file(FetchRequest request) {
+  if (free_files_.empty()) {
+    free_files_.push_back(static_cast<Index>(files_.size()));
+    files_.emplace_back();
+  }
+  const Index index = free_files_.back();
+  free_files_.pop_back();
+  File& file = files_[index];
+  file.asked = file.delivered = request.offset;
+  file.request = std::move(request);
+  return index;
+}
+
+void Fetch::free_file(Index index) {
+  files_[index] = {};
+  free_files_.push_back(index);
+}
+
+Fetch::Index Fetch::new_piece(Index file) {
+  if (free_pieces_.empty()) {
+    free_pieces_.push_back(static_cast<Index>(pieces_.size()));
+    pieces_.emplace_back();
+  }
+  const Index index = free_pieces_.back();
+  free_pieces_.pop_back();
+  pieces_[index].file = file;
+  return index;
+}
+
+void Fetch::free_piece(Index index) {
+  pieces_[index] = {};
+  free_pieces_.push_back(index);
+}
+
+std::string Fetch::of(const File& file) const {
+  return "'" + printable(file.request.path) + "' on " + session_.machine();
+}
+
+}  // namespace peerstage::peers::sftp

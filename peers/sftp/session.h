@@ -1,0 +1,104 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "peers/clock.h"
+#include "peers/sftp/pace.h"
+#include "peers/sftp/packet.h"
+#include "peers/sftp/packet_stream.h"
+#include "peers/sftp/pending_requests.h"
+#include "peers/sftp/transport.h"
+
+namespace peerstage::peers::sftp {
+
+/// The answer to one request. The packet is valid until the next call of `wait`.
+struct Answer {
+  PacketType request{};
+  std::uint32_t tag = 0;
+  Packet packet;
+
+  bool is_status() const { return packet.type == PacketType::status; }
+};
+
+/// An SFTP session as questions and answers. Questions are collected and leave together, shortly before
+/// somebody waits; answers may come in any order, and each belongs to exactly one question. It also measures
+/// the line as it goes.
+///
+/// Every function may throw what the transport throws, and protocol_error.
+class Session {
+ public:
+  /// Exchanges INIT and VERSION, and asks for the server's limits if it has any to tell.
+  Session(Transport& transport, std::string machine, const Clock& clock);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::string& machine() const { return machine_; }
+  bool can_fsync() const { return version_.fsync; }
+  const Pace& pace() const { return pace_; }
+  /// The longest READ that this server answers in full.
+  std::uint32_t read_size() const { return read_size_; }
+  /// How many files this server lets us have open.
+  std::size_t open_files_limit() const { return open_files_limit_; }
+
+  /// The tag comes back with the answer.
+  void lstat(std::string_view path, std::uint32_t tag = 0);
+  void opendir(std::string_view path);
+  void readdir(std::string_view handle);
+  void open(std::string_view path, OpenFlags flags, std::uint32_t tag = 0);
+  void read(std::string_view handle, std::uint64_t offset, std::uint32_t length, std::uint32_t tag);
+  void fsync(std::string_view handle);
+  void close(std::string_view handle);
+  void remove(std::string_view path);
+
+  /// Requests without answer so far.
+  std::size_t unanswered() const { return pending_.size(); }
+  /// Whether more should be asked: false while an unreasonable number of answers is due.
+  bool may_ask() const { return pending_.size() < PendingRequests::capacity / 2; }
+
+  /// The next answer, to whichever question.
+  Answer wait();
+
+ private:
+  friend class Exchange;
+
+  std::uint32_t new_request(PacketType type, std::uint32_t tag);
+  void flush();
+  void flush_if_large();
+  void flush_if_worth_it();
+  void learn_limits();
+  void learn_round_trip(std::chrono::steady_clock::time_point sent);
+
+  Transport& transport_;
+  std::string machine_;
+  const Clock& clock_;
+  PacketStream incoming_;
+  Bytes outgoing_;
+  std::size_t collected_ = 0;  ///< requests in `outgoing_`
+  PendingRequests pending_;
+  Version version_;
+  std::uint32_t read_size_;
+  std::size_t open_files_limit_;
+  std::chrono::steady_clock::duration round_trip_ = std::chrono::steady_clock::duration::max();
+  std::chrono::steady_clock::time_point
+      now_;  ///< when the newest bytes came; the clock is not read for every packet
+  Pace pace_;
+  bool in_exchange_ = false;
+};
+
+/// One operation on a session, from its first question to its last answer. Left before `finish`, by an
+/// exception, it leaves the session in a state that nobody knows, and the session takes no further operation.
+class Exchange {
+ public:
+  explicit Exchange(Session& session);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  void finish() { session_.in_exchange_ = false; }
+
+ private:
+  Session& session_;
+};
+
+}  // namespace peerstage::peers::sftp

@@ -1,0 +1,101 @@
+#include "peers/ssh/channel_transport.h"
+
+#include <algorithm>
+#include <climits>
+
+#include "peers/text.h"
+
+namespace peerstage::peers::ssh {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+/// What an honest server may have sent beyond what was asked for: libssh's smallest window, and some.
+constexpr std::size_t window_slack = 8U << 20U;
+constexpr std::size_t complaint_limit = 1024;
+constexpr int without_limit = -1;  // the watchdog sets the limit
+
+}  // namespace
+
+ChannelTransport::ChannelTransport(Session& session)
+    : session_(session),
+      patience_(session.options().connect_timeout),
+      callbacks_([this] {
+        ssh_channel_callbacks_struct callbacks{};
+        callbacks.userdata = this;
+        callbacks.channel_data_function = on_data;
+        return callbacks;
+      }()),
+      channel_(session, callbacks_) {
+  const auto timeout = session.options().connect_timeout;
+  if (session.within(timeout, [this] { return ssh_channel_request_sftp(channel_.handle()); }) == SSH_OK)
+    return;
+  if (session.broken()) throw session.failure("cannot start SFTP on", timeout);
+  throw PeerError(FailureKind::permanent, session.target() +
+                                              " offers no SFTP: check that its sshd_config has a line "
+                                              "\"Subsystem sftp ...\" and no forced command for this key");
+}
+
+int ChannelTransport::on_data(ssh_session, ssh_channel, void* data, std::uint32_t length, int is_stderr,
+                              void* self) {
+  auto& transport = *static_cast<ChannelTransport*>(self);
+  if (is_stderr != 0) {
+    const std::size_t room = complaint_limit - transport.complaint_.size();
+    transport.complaint_.append(static_cast<const char*>(data), std::min<std::size_t>(room, length));
+    return static_cast<int>(length);
+  }
+  // libssh keeps what nobody has read, whatever the window was
+  if (length > 2 * transport.most_wanted_ + window_slack) {
+    transport.session_.accuse("it sends far more than it was allowed to");
+  }
+  return 0;
+}
+
+template <typename Call>
+int ChannelTransport::waiting(Call call) {
+  const auto start = SteadyClock::now();
+  session_.watchdog().arm(start + patience_);
+  const int result = call();
+  session_.watchdog().disarm();
+  patience_ = std::max<std::chrono::nanoseconds>(patience_ - (SteadyClock::now() - start), {});
+  return result;
+}
+
+PeerError ChannelTransport::lost() const {
+  const auto& options = session_.options();
+  return session_.failure("lost the SFTP connection to",
+                          answered_once_ ? options.idle_timeout : options.connect_timeout);
+}
+
+void ChannelTransport::send(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), 1U << 20U));
+    const int sent = waiting([&] { return ssh_channel_write(channel_.handle(), bytes.data(), length); });
+    if (sent <= 0 || session_.broken()) throw lost();
+    bytes = bytes.subspan(static_cast<std::size_t>(sent));
+  }
+}
+
+std::size_t ChannelTransport::receive(std::span<std::byte> buffer) {
+  most_wanted_ = std::max(most_wanted_, buffer.size());
+  const auto wanted = static_cast<std::uint32_t>(std::min<std::size_t>(buffer.size(), INT_MAX));
+  while (true) {
+    const int got = waiting(
+        [&] { return ssh_channel_read_timeout(channel_.handle(), buffer.data(), wanted, 0, without_limit); });
+    if (got > 0) return static_cast<std::size_t>(got);
+    if (got < 0 || session_.broken()) throw lost();
+    if (ssh_channel_is_eof(channel_.handle()) != 0) break;
+  }
+  if (answered_once_) return 0;
+  throw PeerError(FailureKind::permanent,
+                  session_.target() + " ended SFTP before it began" +
+                      (complaint_.empty() ? "" : ", saying \"" + printable(complaint_, 300) + "\"") +
+                      ": check the Subsystem line of its sshd_config and the user's shell");
+}
+
+void ChannelTransport::answered() {
+  answered_once_ = true;
+  patience_ = session_.options().idle_timeout;
+}
+
+}  // namespace peerstage::peers::ssh

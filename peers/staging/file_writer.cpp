@@ -1,0 +1,226 @@
+#include "peers/staging/file_writer.h"
+
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "peers/failure.h"
+#include "peers/staging/file_io.h"
+
+namespace peerstage::peers::staging {
+namespace {
+
+constexpr std::size_t batch_bytes = 512U << 10U;
+constexpr std::size_t batch_steps = 384;
+constexpr std::size_t batch_count = 16;
+constexpr std::uint64_t write_back_bytes = 8U << 20U;
+/// On a slow line, what has arrived goes to the disk this often, so that little is lost when we die.
+constexpr auto longest_wait = std::chrono::milliseconds(100);
+
+}  // namespace
+
+FileWriter::FileWriter(const Directory& spool, const std::optional<Ownership>& owner, Durability durability,
+                       const std::vector<IncomingFile>& files)
+    : spool_(spool),
+      owner_(owner),
+      durability_(durability),
+      files_(files),
+      free_(batch_count),
+      sums_(files.size()) {
+  current_ = take_free_batch();
+  thread_ = std::thread([this] { write_batches(); });
+}
+
+FileWriter::~FileWriter() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    full_.clear();
+    ended_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void FileWriter::begin(std::size_t file, std::uint64_t offset) {
+  add({Action::begin, file, offset});
+}
+
+void FileWriter::data(std::size_t file, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::size_t room = batch_bytes - current_.bytes.size();
+    const auto piece = bytes.first(std::min(room, bytes.size()));
+    current_.bytes.insert(current_.bytes.end(), piece.begin(), piece.end());
+    add({Action::data, file, piece.size()});
+    bytes = bytes.subspan(piece.size());
+  }
+}
+
+void FileWriter::complete(std::size_t file) {
+  add({Action::complete, file, 0});
+}
+
+void FileWriter::add(const Step& step) {
+  const auto now = std::chrono::steady_clock::now();
+  if (current_.steps.empty()) current_.started = now;
+  current_.steps.push_back(step);
+  const bool is_full = current_.bytes.size() == batch_bytes || current_.steps.size() >= batch_steps;
+  if (is_full || now - current_.started > longest_wait) hand_over();
+}
+
+void FileWriter::hand_over() {
+  {
+    const std::lock_guard lock(mutex_);
+    full_.push_back(std::move(current_));
+  }
+  changed_.notify_all();
+  current_ = take_free_batch();
+}
+
+FileWriter::Batch FileWriter::take_free_batch() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !free_.empty() || error_; });
+  if (error_) std::rethrow_exception(error_);
+  Batch batch = std::move(free_.back());
+  free_.pop_back();
+  lock.unlock();
+  batch.bytes.clear();
+  batch.bytes.reserve(batch_bytes);
+  batch.steps.clear();
+  return batch;
+}
+
+std::vector<std::optional<Digest>> FileWriter::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    full_.push_back(std::move(current_));
+    ended_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  if (error_) std::rethrow_exception(error_);
+  return std::move(sums_);
+}
+
+void FileWriter::write_batches() {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !full_.empty() || ended_; });
+    if (full_.empty()) return;
+    Batch batch = std::move(full_.front());
+    full_.pop_front();
+    lock.unlock();
+    try {
+      write_batch(batch);
+    } catch (...) {
+      lock.lock();
+      error_ = std::current_exception();
+      changed_.notify_all();
+      return;
+    }
+    lock.lock();
+    free_.push_back(std::move(batch));
+    changed_.notify_all();
+  }
+}
+
+void FileWriter::write_batch(const Batch& batch) {
+  std::span<const std::byte> bytes = batch.bytes;
+  for (const Step& step : batch.steps) {
+    switch (step.action) {
+      case Action::begin:
+        begin_file(step.file, step.number);
+        break;
+      case Action::data:
+        write_data(step.file, bytes.first(step.number));
+        bytes = bytes.subspan(step.number);
+        break;
+      case Action::complete:
+        complete_file(step.file);
+        break;
+    }
+  }
+}
+
+void FileWriter::begin_file(std::size_t file, std::uint64_t offset) {
+  const std::string& name = files_[file].name;
+  OpenFile opened;
+  if (offset == 0) {
+    spool_.unlink(name);
+    opened.descriptor = spool_.create_file(name, 0600);
+    if (!opened.descriptor) throw system_error("cannot create " + spool_.shown(name), errno);
+  } else {
+    opened.descriptor = spool_.open_file(name, O_RDWR);
+    if (!opened.descriptor) throw system_error("cannot open " + spool_.shown(name) + " again", errno);
+    read_pieces(opened.descriptor.get(), offset, spool_.shown(name),
+                [&](std::span<const std::byte> bytes) { opened.hash.add(bytes); });
+    if (::lseek(opened.descriptor.get(), static_cast<off_t>(offset), SEEK_SET) < 0) {
+      throw system_error("cannot continue " + spool_.shown(name), errno);
+    }
+  }
+  opened.length = offset;
+  opened.written_back = offset;
+  open_.insert_or_assign(file, std::move(opened));
+}
+
+void FileWriter::write_data(std::size_t file, std::span<const std::byte> bytes) {
+  const auto found = open_.find(file);
+  if (found == open_.end()) return;  // the disk failed for this one before
+  OpenFile& opened = found->second;
+  if (!write_whole(opened.descriptor.get(), bytes)) return disk_failed(file, "write", errno);
+  opened.hash.add(bytes);
+  opened.length += bytes.size();
+  if (opened.length - opened.written_back >= write_back_bytes) {
+    // Begins to write now what a later sync would have to wait for; whether it works is for that sync to
+    // tell.
+    static_cast<void>(::sync_file_range(opened.descriptor.get(), static_cast<off_t>(opened.written_back),
+                                        static_cast<off_t>(opened.length - opened.written_back),
+                                        SYNC_FILE_RANGE_WRITE));
+    opened.written_back = opened.length;
+  }
+}
+
+void FileWriter::complete_file(std::size_t file) {
+  const auto found = open_.find(file);
+  if (found == open_.end()) return;
+  OpenFile& opened = found->second;
+  const IncomingFile& incoming = files_[file];
+  const std::string shown = spool_.shown(incoming.name);
+  const int descriptor = opened.descriptor.get();
+
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) throw system_error("cannot look at " + shown, errno);
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (opened.length != incoming.source.size || size != opened.length || status.st_nlink != 1) {
+    throw PeerError(FailureKind::permanent,
+                    "refused " + shown + ": it is not what was written; who else writes there?");
+  }
+  SourceTag tag = incoming.source;
+  tag.sum = opened.hash.finish();
+  give_to(owner_, descriptor, shown);
+  write_tag(descriptor, tag);
+  if ((status.st_mode & 07777U) != incoming.mode) {
+    if (::fchmod(descriptor, incoming.mode) != 0)
+      throw system_error("cannot set the mode of " + shown, errno);
+  }
+  if (durability_ == Durability::each_file && ::fsync(descriptor) != 0)
+    return disk_failed(file, "sync", errno);
+  if (::close(opened.descriptor.release()) != 0) return disk_failed(file, "close", errno);
+  sums_[file] = tag.sum;
+  open_.erase(found);
+}
+
+/// After an I/O error nothing that the kernel says about this file can be believed any more: it goes, and may
+/// be fetched again. Everything else (no space, read-only) would hit the next file as well.
+void FileWriter::disk_failed(std::size_t file, const char* tried, int error_number) {
+  const std::string& name = files_[file].name;
+  if (error_number != EIO)
+    throw system_error(std::string("cannot ") + tried + " " + spool_.shown(name), error_number);
+  open_.erase(file);
+  spool_.unlink(name);
+}
+
+}  // namespace peerstage::peers::staging
