@@ -7,7 +7,6 @@
 #include <stdexcept>
 #include <string_view>
 
-#include <boost/filesystem.hpp>
 #include <boost/program_options.hpp>
 
 #include "daemon/diagnostics.h"
@@ -215,9 +214,8 @@ CommandLine run_command(const Arguments& arguments) {
   run.verbosity = verbosity(arguments);
   run.managed = managed(arguments);
   run.full = arguments.has("full");
-  run.debug = arguments.has("debug");
-  run.log.threshold = run.debug ? peers::EventLevel::debug : peers::EventLevel::info;
-  run.log_command_output = run.debug || arguments.has("output");
+  if (arguments.has("debug")) run.log.threshold = peers::EventLevel::debug;
+  run.log_command_output = arguments.has("output") || arguments.has("debug");
   run.stack = arguments.has("stack");
   run.json = arguments.has("json");
   run.dry_run = arguments.has("dry-run");
@@ -246,12 +244,6 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   } catch (const po::error& error) {
     return wrong(peers::printable(error.what()));
   }
-}
-
-std::string default_config_path() {
-  const char* const own = "/etc/peerstage.conf";
-  boost::system::error_code ignored;
-  return boost::filesystem::exists(own, ignored) ? own : "/etc/cback3.conf";
 }
 
 }  // namespace peerstage::daemon

@@ -15,18 +15,17 @@ enum class Managed { local, also, only };
 
 /// `peerstage [switches] ACTION...`
 struct RunCommand {
-  std::vector<std::string>
-      actions;  ///< at least one; whether they exist and go together is for others to judge
-  std::optional<std::string> config_path;
+  /// At least one. Whether they exist and go together is for others to judge.
+  std::vector<std::string> actions;
+  std::optional<std::string> config_path;  ///< absent: config::default_path()
   LogFile log;
   Verbosity verbosity = Verbosity::errors;
   Managed managed = Managed::local;
   ProgressChoice progress = ProgressChoice::automatic;
   std::vector<std::string> peers;  ///< only these; empty: all
   bool full = false;
-  bool debug = false;
   bool log_command_output = false;
-  bool stack = false;
+  bool stack = false;  ///< let unexpected errors end the program with a core dump
   bool json = false;
   bool dry_run = false;
 };
@@ -60,8 +59,5 @@ using CommandLine = std::variant<RunCommand, CheckCommand, TrustCommand, EarlyEx
 /// same form counts. In addition, switches may follow the words. Never throws for what a user typed, does not
 /// print, touches no file.
 CommandLine parse_command_line(const std::vector<std::string>& arguments);
-
-/// What counts without `-c`: our own file if it exists, else that of Cedar Backup.
-std::string default_config_path();
 
 }  // namespace peerstage::daemon

@@ -78,10 +78,8 @@ constexpr std::uint64_t all_writing =
     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
     LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
 
-void allow_writing(int ruleset, const std::string& path, std::uint64_t access) {
-  const peers::Descriptor place(::open(path.c_str(), O_PATH | O_CLOEXEC));
-  if (!place) return;
-  const landlock_path_beneath_attr rule{access, place.get()};
+void allow_writing(int ruleset, int place, std::uint64_t access) {
+  const landlock_path_beneath_attr rule{access, place};
   require(::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0,
           "name a writable directory to Landlock");
 }
@@ -99,8 +97,9 @@ std::string restrict_file_system(const Confinement& confinement) {
   const peers::Descriptor ruleset(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
   require(static_cast<bool>(ruleset), "create a Landlock ruleset");
-  for (const std::string& path : confinement.writable) allow_writing(ruleset.get(), path, all_writing);
-  allow_writing(ruleset.get(), "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE);
+  for (const int directory : confinement.writable) allow_writing(ruleset.get(), directory, all_writing);
+  const peers::Descriptor nothing(::open("/dev/null", O_PATH | O_CLOEXEC));
+  if (nothing) allow_writing(ruleset.get(), nothing.get(), LANDLOCK_ACCESS_FS_WRITE_FILE);
   require(::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0, "enter the Landlock ruleset");
   return {};
 }

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "daemon/user.h"
 
 /// Takes from a worker what it does not need, before it meets its peer.
@@ -23,8 +25,7 @@ struct Confinement {
   std::optional<User> user;  ///< whom to become; absent: we are not root and stay who we are
   Reach reach = Reach::own_files;
   Programs programs = Programs::forbidden;
-  std::vector<std::string>
-      writable;  ///< directories below which it may write; ones that do not exist are passed over
+  std::vector<int> writable;  ///< descriptors of the directories below which it may write
 };
 
 /// Applies, in this order: limits (no core files; address space), the identity, no_new_privs, Landlock where

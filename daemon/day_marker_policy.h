@@ -16,9 +16,10 @@ struct PeerOfDay {
 
 enum class MarkerStep { set, leave, remove };
 
-/// `complete`: set when every peer is staged or ignorable today (one that the run was not about counts by what the day
-/// holds), removed when the day lacks a peer that is needed, so that the marker never says more than is true. `any`: set when one peer is
-/// there. `always`: set, as Cedar Backup does. What is set already is left as it is in every other case.
+/// `complete`: set when every peer is staged or ignorable today (one that the run was not about counts by
+/// what the day holds), removed when the day lacks a peer that is needed, so that the marker never says more
+/// than is true. `any`: set when one peer is there. `always`: set, as Cedar Backup does. What is set already
+/// is left as it is in every other case.
 MarkerStep judge_day(config::DailyIndicator policy, const std::vector<PeerOfDay>& peers);
 
 }  // namespace peerstage::daemon

@@ -28,9 +28,15 @@ ExitCode execute(const EarlyExit& early) {
   (early.stream == OutputStream::standard_output ? std::cout : std::cerr) << early.text << std::flush;
   return early.code;
 }
-ExitCode execute(const RunCommand& command) { return run_actions(command); }
-ExitCode execute(const CheckCommand& command) { return check_configuration(command); }
-ExitCode execute(const TrustCommand& command) { return trust_peer(command); }
+ExitCode execute(const RunCommand& command) {
+  return run_actions(command);
+}
+ExitCode execute(const CheckCommand& command) {
+  return check_configuration(command);
+}
+ExitCode execute(const TrustCommand& command) {
+  return trust_peer(command);
+}
 
 }  // namespace
 

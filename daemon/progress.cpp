@@ -1,7 +1,6 @@
 #include "daemon/progress.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "daemon/readable.h"

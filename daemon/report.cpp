@@ -5,7 +5,6 @@
 #include <map>
 
 #include "daemon/readable.h"
-#include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {

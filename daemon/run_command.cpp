@@ -36,13 +36,18 @@ std::optional<std::string> refusal(const RunCommand& command) {
   return std::nullopt;
 }
 
-void warn_of_hooks(const config::Config& config, Log& log) {
-  if (!config.options) return;
-  for (const config::Hook& hook : config.options->hooks) {
-    if (hook.action != "stage") continue;
-    log.warning("the hook " + peers::printable(hook.command.value_or("")) +
-                " for the action stage is not run: hooks are not done yet");
+void warn_of_hooks(const config::Options& options, Log& log) {
+  for (const auto* hooks : {&options.pre_action_hooks, &options.post_action_hooks}) {
+    for (const config::Hook& hook : *hooks) {
+      if (hook.action != "stage") continue;
+      log.warning("the hook " + peers::printable(hook.command.value_or("")) +
+                  " for the action stage is not run: this program does not run hooks yet");
+    }
   }
+}
+
+config::StartedAs started_as() {
+  return ::geteuid() == 0 ? config::StartedAs::root : config::StartedAs::user;
 }
 
 class ActionRun {
@@ -61,8 +66,8 @@ class ActionRun {
 
  private:
   ExitCode load_and_act() {
-    const std::string path = command_.config_path.value_or(default_config_path());
-    config::LoadResult loaded = config::load(path);
+    const std::string path = command_.config_path.value_or(config::default_path());
+    config::LoadResult loaded = config::load(path, started_as());
     if (!loaded.config) return refuse_configuration(loaded.findings);
     const auto plan = config::plan_stage(*loaded.config, loaded.findings);
     if (config::has_errors(loaded.findings)) return refuse_configuration(loaded.findings);
@@ -72,7 +77,7 @@ class ActionRun {
       return ExitCode::configuration;
     }
     if (!plan) return report_error("cannot stage: " + peers::printable(path) + " has no stage section");
-    warn_of_hooks(*loaded.config, log_);
+    warn_of_hooks(loaded.config->options, log_);
     ExitCode code = ExitCode::ok;
     for (std::size_t i = 0; i < command_.actions.size() && code == ExitCode::ok; ++i) code = stage(*plan);
     return code;

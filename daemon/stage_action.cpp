@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <ctime>
 #include <memory>
 #include <set>
@@ -10,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include <unistd.h>
-
+#include <boost/filesystem/path.hpp>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/day_marker_policy.h"
 #include "daemon/progress.h"
@@ -32,7 +33,8 @@ namespace staging = peers::staging;
 /// The action could not be done; travels up to where the report is made.
 class CannotRun : public std::runtime_error {
  public:
-  CannotRun(RunError::Reason reason, const std::string& message) : std::runtime_error(message), reason_(reason) {}
+  CannotRun(RunError::Reason reason, const std::string& message)
+      : std::runtime_error(message), reason_(reason) {}
   RunError error() const { return {reason_, what()}; }
 
  private:
@@ -52,8 +54,9 @@ Today today() {
   const std::chrono::year_month_day date{std::chrono::year(local.tm_year + 1900),
                                          std::chrono::month(static_cast<unsigned>(local.tm_mon + 1)),
                                          std::chrono::day(static_cast<unsigned>(local.tm_mday))};
-  static constexpr std::array days{config::Day::sunday,   config::Day::monday, config::Day::tuesday, config::Day::wednesday,
-                                   config::Day::thursday, config::Day::friday, config::Day::saturday};
+  static constexpr std::array days{config::Day::sunday,    config::Day::monday,   config::Day::tuesday,
+                                   config::Day::wednesday, config::Day::thursday, config::Day::friday,
+                                   config::Day::saturday};
   return {date, days.at(static_cast<std::size_t>(local.tm_wday))};
 }
 
@@ -70,6 +73,14 @@ std::string run_id(std::chrono::system_clock::time_point started) {
   std::array<char, 32> text{};
   std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &utc);
   return std::string(text.data()) + "-" + std::to_string(::getpid());
+}
+
+/// STAGING/YYYY/MM/DD
+std::string daily_dir(const std::string& staging_dir, std::chrono::year_month_day date) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "%04d/%02u/%02u", int(date.year()), unsigned(date.month()),
+                unsigned(date.day()));
+  return (boost::filesystem::path(staging_dir) / text.data()).string();
 }
 
 peers::Failure failure_of(const WorkResult& result) {
@@ -110,6 +121,7 @@ class StageRun final : public PoolObserver {
     report_.started = std::chrono::system_clock::now();
     report_.id = run_id(report_.started);
     report_.date = today_.date;
+    report_.daily_dir = daily_dir(plan_.staging_dir, today_.date);
     try {
       select_peers();
       find_user();
@@ -132,7 +144,8 @@ class StageRun final : public PoolObserver {
     return command_.dry_run ? staging::RunMode::dry_run : staging::RunMode::real;
   }
   DayKind day_kind() const {
-    return command_.full || today_.weekday == plan_.starting_day ? DayKind::starting_day_or_full : DayKind::ordinary;
+    return command_.full || today_.weekday == plan_.starting_day ? DayKind::starting_day_or_full
+                                                                 : DayKind::ordinary;
   }
   bool is_selected(const config::StagePeer& peer) const {
     return command_.peers.empty() || std::ranges::count(command_.peers, peer.name) > 0;
@@ -146,8 +159,8 @@ class StageRun final : public PoolObserver {
       if (std::ranges::find(plan_.peers, name, &config::StagePeer::name) != plan_.peers.end()) continue;
       std::string known;
       for (const config::StagePeer& peer : plan_.peers) known += " " + peer.name;
-      throw CannotRun(RunError::Reason::command_line,
-                      "there is no peer " + peers::printable(name) + " to stage; the configuration has:" + known);
+      throw CannotRun(RunError::Reason::command_line, "there is no peer " + peers::printable(name) +
+                                                          " to stage; the configuration has:" + known);
     }
   }
 
@@ -160,12 +173,14 @@ class StageRun final : public PoolObserver {
     std::optional<staging::Ownership> owner;
     if (started_as_root_) owner = staging::Ownership{user_.uid, user_.gid};
     area_.emplace(staging::StagingArea::open(plan_.staging_dir, owner, mode()));
-    report_.daily_dir = area_->day_path(today_.date);
     if (!area_->try_lock()) {
       throw CannotRun(RunError::Reason::locked,
                       "another run holds the staging directory " + peers::printable(plan_.staging_dir));
     }
-    area_->require_free(plan_.minimum_free);
+    if (const auto lack = staging::lack_of_space(area_->free_space(), {}, plan_.minimum_free)) {
+      throw CannotRun(RunError::Reason::unusable,
+                      "cannot stage into " + peers::printable(plan_.staging_dir) + ": " + *lack);
+    }
     std::set<std::string> configured;
     for (const config::StagePeer& peer : plan_.peers) configured.insert(peer.name);
     LeftoverLog leftovers(log_);
@@ -182,9 +197,11 @@ class StageRun final : public PoolObserver {
     }
     report_.peers.resize(peers_.size());
     progress_ = std::make_unique<ProgressDisplay>(
-        screen_, progress_style(command_.progress, command_.verbosity, screen_), names, std::chrono::steady_clock::now());
+        screen_, progress_style(command_.progress, command_.verbosity, screen_), names,
+        std::chrono::steady_clock::now());
     Supervisor supervisor(
-        settings, plan_.parallel_peers, [this](std::size_t peer, int descriptor) { work_on(peer, descriptor); }, *this);
+        settings, plan_.parallel_peers,
+        [this](std::size_t peer, int descriptor) { work_on(peer, descriptor); }, *this);
     if (supervisor.run() == RunEnd::interrupted) report_.interruption = Interruption::by_signal;
     progress_.reset();
   }
@@ -194,7 +211,6 @@ class StageRun final : public PoolObserver {
     WorkOrder order;
     order.peer = peers_[index];
     order.options = options_for(peers_[index].staging);
-    order.staging_dir = plan_.staging_dir;
     order.user = user_;
     order.started_as_root = started_as_root_;
     order.supervisor = supervisor_;
@@ -218,7 +234,8 @@ class StageRun final : public PoolObserver {
 
   /// The run's limit in equal parts for as many peers as may be at work, so that the sum never exceeds it.
   config::ByteCount bandwidth_of(const config::StagingSettings& settings) const {
-    const std::uint64_t at_work = std::max<std::uint64_t>(1, std::min<std::uint64_t>(plan_.parallel_peers, peers_.size()));
+    const std::uint64_t at_work =
+        std::max<std::uint64_t>(1, std::min<std::uint64_t>(plan_.parallel_peers, peers_.size()));
     const std::uint64_t own = settings.bandwidth_limit.bytes;
     if (plan_.bandwidth_limit.bytes == 0) return {own};
     const std::uint64_t part = std::max<std::uint64_t>(1, plan_.bandwidth_limit.bytes / at_work);
@@ -254,11 +271,15 @@ class StageRun final : public PoolObserver {
     progress_->started(peer);
     log_.debug(prefix(peer) + "attempt " + std::to_string(attempt));
   }
-  void planned(std::size_t peer, const WorkPlanned& plan) override { progress_->planned(peer, {plan.files, plan.bytes}); }
+  void planned(std::size_t peer, const WorkPlanned& plan) override {
+    progress_->planned(peer, {plan.files, plan.bytes});
+  }
   void progress(std::size_t peer, const WorkProgress& arrived) override {
     progress_->progress(peer, {arrived.files, arrived.bytes});
   }
-  void event(std::size_t peer, const WorkEvent& event) override { log_.write(event.level, prefix(peer) + event.text); }
+  void event(std::size_t peer, const WorkEvent& event) override {
+    log_.write(event.level, prefix(peer) + event.text);
+  }
   void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) override {
     progress_->put_off(peer, delay, std::chrono::steady_clock::now());
     const bool is_failure = result.failure != peers::FailureKind::not_ready;
@@ -269,7 +290,8 @@ class StageRun final : public PoolObserver {
     PeerReport& report = report_.peers[peer] = report_of(peers_[peer], outcome, day_kind());
     progress_->finished(peer, report);
     if (outcome.skipped_unlisted > 0) {
-      log_.warning(prefix(peer) + std::to_string(outcome.skipped_unlisted) + " more entries were left out than are listed");
+      log_.warning(prefix(peer) + std::to_string(outcome.skipped_unlisted) +
+                   " more entries were left out than are listed");
     }
     log_end(peer, report);
   }
@@ -279,16 +301,22 @@ class StageRun final : public PoolObserver {
     const std::string& why = report.failure ? report.failure->message : std::string();
     switch (report.status) {
       case PeerStatus::staged:
-        log_.info(prefix(peer) + "staged " + std::to_string(report.files) + " files, " + readable_size(report.bytes) +
-                  ", in " + readable_duration(report.duration));
+        log_.info(prefix(peer) + "staged " + std::to_string(report.files) + " files, " +
+                  readable_size(report.bytes) + ", in " + readable_duration(report.duration));
         break;
       case PeerStatus::unchanged:
         log_.info(prefix(peer) + "unchanged, " + std::to_string(report.files) + " files");
         break;
-      case PeerStatus::ignored: log_.info(prefix(peer) + why); break;
+      case PeerStatus::ignored:
+        log_.info(prefix(peer) + why);
+        break;
       case PeerStatus::not_ready:
-      case PeerStatus::failed: log_.error(prefix(peer) + why); break;
-      case PeerStatus::cancelled: log_.warning(prefix(peer) + why); break;
+      case PeerStatus::failed:
+        log_.error(prefix(peer) + why);
+        break;
+      case PeerStatus::cancelled:
+        log_.warning(prefix(peer) + why);
+        break;
     }
   }
 

@@ -8,8 +8,9 @@
 
 namespace peerstage::daemon {
 
-/// The stage action: every peer that is ready is staged into today's directory, in parallel. Logs what happens, shows
-/// progress on the screen, and returns the report that everything else derives from. Blocks until the run is over; does not throw.
+/// The stage action: every peer that is ready is staged into today's directory, in parallel. Logs what
+/// happens, shows progress on the screen, and returns the report that everything else derives from. Blocks
+/// until the run is over; does not throw.
 RunReport stage_pool(const config::StagePlan& plan, const RunCommand& command, Log& log, Screen& screen);
 
 }  // namespace peerstage::daemon

@@ -4,10 +4,13 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
-#include <filesystem>
 #include <memory>
+#include <utility>
 #include <variant>
+#include <vector>
 
+#include <boost/filesystem/path.hpp>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "daemon/confine.h"
@@ -105,32 +108,39 @@ std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
                                              peers::ssh::LocalUser{order.user.name, order.user.home});
 }
 
-/// Where the worker may write: the staging directory, a local peer's collect directory (the marker), and the
-/// directories of the known_hosts files where new host keys are accepted.
-std::vector<std::string> writable_directories(const WorkOrder& order) {
-  std::vector<std::string> writable{order.staging_dir};
+/// Where a worker may write beside the staging directory: a local peer's collect directory (the marker), and
+/// the directories of the known_hosts files where new host keys are accepted. What does not exist is passed
+/// over.
+std::vector<peers::Descriptor> writable_elsewhere(const WorkOrder& order) {
+  std::vector<std::string> paths;
   if (!order.peer.ssh) {
-    writable.push_back(order.peer.collect_dir);
-    return writable;
-  }
-  if (order.peer.ssh->host_key_policy != config::HostKeyPolicy::strict) {
-    writable.push_back(order.user.home + "/.ssh");
+    paths.push_back(order.peer.collect_dir);
+  } else if (order.peer.ssh->host_key_policy != config::HostKeyPolicy::strict) {
+    paths.push_back(order.user.home + "/.ssh");
     for (const std::string& file : order.peer.ssh->known_hosts) {
-      writable.push_back(std::filesystem::path(file).parent_path());
+      paths.push_back(boost::filesystem::path(file).parent_path().string());
     }
   }
-  return writable;
+  std::vector<peers::Descriptor> directories;
+  for (const std::string& path : paths) {
+    peers::Descriptor directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (directory) directories.push_back(std::move(directory));
+  }
+  return directories;
 }
 
-Confinement confinement_of(const WorkOrder& order) {
+/// Returns what this kernel could not do.
+std::string confine_for(const WorkOrder& order, const peers::staging::PeerPlace& place) {
+  const std::vector<peers::Descriptor> elsewhere = writable_elsewhere(order);
   Confinement confinement;
   confinement.supervisor = order.supervisor;
   if (order.started_as_root) confinement.user = order.user;
   if (!order.peer.ssh) confinement.reach = Reach::local_files;
   if (!order.peer.ssh && order.options.verify == config::Verify::checksum)
     confinement.programs = Programs::allowed;
-  confinement.writable = writable_directories(order);
-  return confinement;
+  confinement.writable = place.writable_directories();
+  for (const peers::Descriptor& directory : elsewhere) confinement.writable.push_back(directory.get());
+  return confine(confinement);
 }
 
 void use_default_signals() {
@@ -147,7 +157,7 @@ void work(const WorkOrder& order, peers::staging::PeerPlace& place, int supervis
   use_default_signals();
   RecordSender sender(supervisor_descriptor);
   try {
-    const std::string lacking = confine(confinement_of(order));
+    const std::string lacking = confine_for(order, place);
     if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
     const auto peer = make_peer(order);
     sender.send(stage_peer(*peer, place, order.options.mode, sender));

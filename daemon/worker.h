@@ -15,7 +15,6 @@ namespace peerstage::daemon {
 struct WorkOrder {
   config::StagePeer peer;
   peers::staging::StageOptions options;
-  std::string staging_dir;
   User user;                     ///< who connects, and owns what is staged
   bool started_as_root = false;  ///< then the worker becomes `user`
   pid_t supervisor = 0;

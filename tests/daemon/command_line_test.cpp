@@ -23,7 +23,7 @@ std::string described(const RunCommand& run) {
   if (run.log.path) add("log=" + *run.log.path);
   if (run.log.owner != LogOwner()) add("owner=" + run.log.owner.user + "|" + run.log.owner.group);
   if (run.log.mode != LogFile().mode) add("mode=" + std::to_string(run.log.mode.bits));
-  if (run.log.threshold == peers::EventLevel::debug) add("log_debug");
+  if (run.log.threshold == peers::EventLevel::debug) add("debug");
   if (run.verbosity == Verbosity::verbose) add("verbose");
   if (run.verbosity == Verbosity::quiet) add("quiet");
   if (run.managed == Managed::also) add("managed");
@@ -32,7 +32,6 @@ std::string described(const RunCommand& run) {
   if (run.progress == ProgressChoice::never) add("progress_never");
   for (const auto& peer : run.peers) add("peer=" + peer);
   if (run.full) add("full");
-  if (run.debug) add("debug");
   if (run.log_command_output) add("output");
   if (run.stack) add("stack");
   if (run.json) add("json");
@@ -63,7 +62,7 @@ const std::vector<Accepted> accepted{
     {"long_switches",
      {"--verbose", "--full", "--stack", "--output", "stage"},
      "stage verbose full output stack"},
-    {"debug_implies_output", {"-d", "stage"}, "stage log_debug debug output"},
+    {"debug_implies_output", {"-d", "stage"}, "stage debug output"},
     {"quiet_beats_verbose", {"-q", "-b", "stage"}, "stage quiet"},
     {"bundled", {"-qb", "stage"}, "stage quiet"},
     {"bundled_with_attached_value", {"-bc/x", "stage"}, "stage config=/x verbose"},

@@ -1,0 +1,107 @@
+#include "daemon/trust.h"
+
+#include <algorithm>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+
+#include <boost/filesystem/operations.hpp>
+#include <boost/filesystem/path.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "config/load.h"
+#include "config/stage_plan.h"
+#include "daemon/check.h"
+#include "daemon/confine.h"
+#include "daemon/user.h"
+#include "peers/descriptor.h"
+#include "peers/failure.h"
+#include "peers/ssh/ssh_connection.h"
+#include "peers/text.h"
+
+namespace peerstage::daemon {
+namespace {
+
+namespace ssh = peers::ssh;
+
+const config::StagePeer& find_remote_peer(const config::StagePlan& plan, const std::string& name) {
+  const auto found = std::ranges::find(plan.peers, name, &config::StagePeer::name);
+  if (found == plan.peers.end()) {
+    throw std::runtime_error("there is no peer " + peers::printable(name) + " in the configuration");
+  }
+  if (!found->ssh) throw std::runtime_error("the peer " + name + " is local: it has no host key");
+  return *found;
+}
+
+/// Becomes the user whose known_hosts it is, so that the file ends up his, whatever stands in his home.
+User become_staging_user(const config::StagePlan& plan) {
+  if (::geteuid() != 0) return calling_user();
+  const User user = look_up_user(plan.backup_user, plan.backup_group);
+  const peers::Descriptor everything(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  Confinement confinement;
+  confinement.supervisor = ::getppid();
+  confinement.user = user;
+  confinement.writable = {everything.get()};  // known_hosts may be anywhere; his own rights are the limit
+  confine(confinement);
+  return user;
+}
+
+bool confirmed(const TrustCommand& command) {
+  if (command.yes) return true;
+  std::cout << "Compare it with what `ssh-keygen -lf` says of the key on that machine.\n"
+               "Add it to the known hosts? [yes/no] "
+            << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "yes" || answer == "y";
+}
+
+ExitCode settle(const TrustCommand& command, const config::StagePeer& peer, const User& user) {
+  const ssh::LocalUser local{user.name, user.home};
+  const ssh::HostKey key = ssh::probe_host_key(peer.name, *peer.ssh, local);
+  const ssh::HostKeyJudgement judgement = ssh::judge_host_key(*peer.ssh, local, key);
+  std::cout << key.host_pattern << " " << key.type << " " << key.fingerprint << '\n';
+  const std::string place = peers::printable(judgement.file) + ":" + std::to_string(judgement.line);
+  switch (judgement.verdict) {
+    case ssh::HostKeyVerdict::ok:
+      std::cout << "This key is known already, from " << place << ".\n";
+      return ExitCode::ok;
+    case ssh::HostKeyVerdict::revoked:
+      throw std::runtime_error("this key is marked as revoked in " + place + ": it is not added");
+    case ssh::HostKeyVerdict::changed:
+      throw std::runtime_error("another key is known for this host, " + judgement.known_fingerprint + " in " +
+                               place +
+                               ": find out why it changed, remove that line, and run this command again");
+    case ssh::HostKeyVerdict::unknown:
+      break;
+  }
+  if (!confirmed(command)) {
+    std::cout << "Nothing was changed.\n";
+    return ExitCode::error;
+  }
+  std::cout << "Added to " << peers::printable(ssh::trust_host_key(*peer.ssh, local, key)) << ".\n";
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+ExitCode trust_peer(const TrustCommand& command) {
+  const std::string path = command.config_path.value_or(config::default_path());
+  auto loaded = config::load(path, ::geteuid() == 0 ? config::StartedAs::root : config::StartedAs::user);
+  std::optional<config::StagePlan> plan;
+  if (loaded.config) plan = config::plan_stage(*loaded.config, loaded.findings);
+  if (!plan) return show_findings(path, loaded.findings, FindingsFormat::text, std::cerr);
+  try {
+    const config::StagePeer& peer = find_remote_peer(*plan, command.peer);
+    return settle(command, peer, become_staging_user(*plan));
+  } catch (const peers::PeerError& error) {
+    std::cerr << "peerstage trust: " << error.what() << '\n';
+    return ExitCode::peer_failed;
+  } catch (const std::exception& error) {
+    std::cerr << "peerstage trust: " << error.what() << '\n';
+    return ExitCode::error;
+  }
+}
+
+}  // namespace peerstage::daemon
