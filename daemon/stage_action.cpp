@@ -106,6 +106,7 @@ PeerReport report_of(const config::StagePeer& peer, const PeerOutcome& outcome, 
   report.reused_files = outcome.result.reused_files;
   report.attempts = outcome.attempts;
   report.duration = outcome.elapsed;
+  report.skipped_unlisted = outcome.skipped_unlisted;
   for (const WorkSkipped& skipped : outcome.skipped) report.skipped.push_back({skipped.name, skipped.reason});
   if (outcome.result.failure) report.failure = failure_of(outcome.result);
   return report;
