@@ -94,7 +94,7 @@ class HostKeys(SshTest):
         pool.known_hosts.write_text("\n".join(lines) + "\n")
         pool.write_known_hosts = lambda: None
         before = pool.known_hosts.read_bytes()
-        result = self.stage_with_one_failure(pool, "hostile", "host key", pool.far.address, str(pool.known_hosts))
+        result = self.stage_with_one_failure(pool, "permanent", "host key", "far", pool.far.address, str(pool.known_hosts))
         self.assertIn("SHA256:", result.message("far"))
         self.assertEqual(self.attempts(pool, pool.far.address), [])
         self.assertEqual(pool.known_hosts.read_bytes(), before)
@@ -134,7 +134,7 @@ class HostKeys(SshTest):
         pool.far.write("new", b"new")
         changed = pool.stage()
         self.assert_exit(changed, 7)
-        self.assert_failed(changed, "far", "hostile", "host key")
+        self.assert_failed(changed, "far", "permanent", "host key")
         self.assertEqual((own / "known_hosts").read_text(), learnt)
 
 
