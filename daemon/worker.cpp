@@ -103,8 +103,8 @@ WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers
 std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
   peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir,
                                                 order.peer.cback_command, order.options};
-  if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(std::move(description));
-  return std::make_unique<peers::RemotePeer>(std::move(description), *order.peer.ssh,
+  if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(description);
+  return std::make_unique<peers::RemotePeer>(description, *order.peer.ssh,
                                              peers::ssh::LocalUser{order.user.name, order.user.home});
 }
 

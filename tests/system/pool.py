@@ -315,8 +315,8 @@ class Pool:
                 self.write_known_hosts()
             self.write_config()
         self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
-        command = [*map(str, wrapper), str(binary()), "-c", str(self.config), "-l", str(self.log),
-                   *map(str, arguments)]
+        log = [] if {"check", "trust"} & set(arguments) else ["-l", str(self.log)]
+        command = [*map(str, wrapper), str(binary()), "-c", str(self.config), *log, *map(str, arguments)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._outputs[0],
                                    stderr=self._outputs[1], env=self.environment(), umask=umask, cwd="/",
                                    start_new_session=True)
