@@ -326,6 +326,9 @@ class Pool:
         self._running.append(process)
         return process
 
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     def wait_until(self, process, condition, what):
         """Waits for something that the running program does."""
         def happened():
