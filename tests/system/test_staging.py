@@ -30,15 +30,6 @@ def lock_is_held(pool):
         str(pool.staging.stat().st_ino) in inodes
 
 
-def bytes_arrived(pool):
-    """Of an unfinished transfer."""
-    try:
-        return any(path.stat().st_size for path in (pool.staging / ".peerstage").rglob("*")
-                   if path.is_file() and "lock" not in path.name)
-    except FileNotFoundError:
-        return False
-
-
 class Pools(PoolTest):
     def mixed_pool(self, **staging):
         pool = self.make_pool(**staging)
@@ -747,7 +738,7 @@ class Endings(Pools):
         pool = self.make_pool(bandwidth_limit="200 KB")
         far = pool.remote("far", {"data": os.urandom(4 << 20)})
         process = pool.start("stage", "--json")
-        pool.wait_until(process, lambda: bytes_arrived(pool), "bytes arrive")
+        pool.wait_until(process, lambda: pool.unfinished_bytes() > 0, "bytes arrive")
         send(process)
         result = pool.finish(process, deadline=10)
         self.assert_exit(result, 5)
