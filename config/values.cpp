@@ -176,8 +176,7 @@ std::string as_absolute_path(const std::string& text) {
 
 std::string as_action_name(const std::string& text) {
   const std::string_view name = without_final_newline(text);
-  const bool valid = !name.empty() &&
-                     std::all_of(name.begin(), name.end(), [](char c) { return is_lower(c) || is_digit(c); });
+  const bool valid = std::all_of(name.begin(), name.end(), [](char c) { return is_lower(c) || is_digit(c); });
   if (!valid) throw BadValue("must be the name of an action: lower-case letters and digits only");
   return text;
 }
@@ -226,7 +225,7 @@ std::string as_blanking_factor(const std::string& text) {
   double value = 0;
   const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
   const bool whole = stop == number.data() + number.size() && error != std::errc::invalid_argument;
-  const bool negative = number.starts_with('-') && value < 0;
+  const bool negative = number.starts_with('-') && (value < 0 || error == std::errc::result_out_of_range);
   if (!whole || negative) throw BadValue(expected);
   return text;
 }

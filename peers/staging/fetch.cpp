@@ -30,13 +30,13 @@ void merge_failure(FetchResult& result, const Failure& failure) {
   }
 }
 
-void doubt(FetchResult& result, const FetchContext& context, const SourceFile& file,
+void doubt(FetchResult& result, const FetchContext& context, const WantedFile& file,
            const std::string& reason) {
   if (result.doubtful.empty())
-    result.doubt = reason + ": " + printable(path_on_peer(context.collect_dir, file.path));
-  result.doubtful.push_back(file.path.bytes());
-  result.sums.erase(Spool::name_of(file));
-  context.spool.discard(Spool::name_of(file));
+    result.doubt = reason + ": " + printable(path_on_peer(context.collect_dir, file.source->path));
+  result.doubtful.push_back(file.source->path.bytes());
+  result.sums.erase(file.spooled);
+  context.spool.discard(file.spooled);
 }
 
 /// Waits as the bandwidth limit wants it.
@@ -47,11 +47,11 @@ void pay(TokenBucket& rate, std::uint64_t bytes) {
 
 class SpoolReceiver final : public FileReceiver {
  public:
-  SpoolReceiver(const FetchContext& context, const std::vector<const SourceFile*>& files,
-                const std::vector<IncomingFile>& incoming, FileWriter& writer, FetchResult& result)
+  SpoolReceiver(const FetchContext& context, const std::vector<WantedFile>& files, FileWriter& writer,
+                FetchResult& result)
       : context_(context),
         files_(files),
-        incoming_(incoming),
+
         writer_(writer),
         result_(result),
         racy_(files.size()),
@@ -60,10 +60,10 @@ class SpoolReceiver final : public FileReceiver {
   std::optional<FetchRequest> next() override {
     while (next_ < files_.size()) {
       const std::size_t id = next_++;
-      const SourceFile& file = *files_[id];
-      const std::uint64_t offset = context_.spool.length(file);
+      const SourceFile& file = *files_[id].source;
+      const std::uint64_t offset = files_[id].present;
       writer_.begin(id, offset);
-      if (offset > 0) result_.continued.insert(incoming_[id].name);
+      if (offset > 0) result_.continued.insert(files_[id].spooled);
       if (offset > 0 && offset == file.size) {
         writer_.complete(id);
         arrived_[id] = true;
@@ -107,8 +107,7 @@ class SpoolReceiver final : public FileReceiver {
   }
 
   const FetchContext& context_;
-  const std::vector<const SourceFile*>& files_;
-  const std::vector<IncomingFile>& incoming_;
+  const std::vector<WantedFile>& files_;
   FileWriter& writer_;
   FetchResult& result_;
   std::vector<bool> racy_;
@@ -120,14 +119,15 @@ class SpoolReceiver final : public FileReceiver {
 /// Only hashes.
 class SumReceiver final : public FileReceiver {
  public:
-  SumReceiver(const FetchContext& context, const std::vector<const SourceFile*>& files)
+  SumReceiver(const FetchContext& context, const std::vector<WantedFile>& files)
       : context_(context), files_(files), sums_(files.size()) {}
 
   std::optional<FetchRequest> next() override {
     if (next_ == files_.size()) return std::nullopt;
     const std::size_t id = next_++;
     hashes_.try_emplace(id);
-    return FetchRequest{id, path_on_peer(context_.collect_dir, files_[id]->path), 0, files_[id]->size};
+    return FetchRequest{id, path_on_peer(context_.collect_dir, files_[id].source->path), 0,
+                        files_[id].source->size};
   }
   void data(std::size_t id, std::span<const std::byte> bytes) override {
     hashes_.at(id).add(bytes);
@@ -143,20 +143,19 @@ class SumReceiver final : public FileReceiver {
 
  private:
   const FetchContext& context_;
-  const std::vector<const SourceFile*>& files_;
+  const std::vector<WantedFile>& files_;
   std::size_t next_ = 0;
   std::unordered_map<std::size_t, Sha256> hashes_;
   std::vector<std::optional<Digest>> sums_;
 };
 
-void read_twice(const FetchContext& context, const std::vector<const SourceFile*>& files,
-                FetchResult& result) {
+void read_twice(const FetchContext& context, const std::vector<WantedFile>& files, FetchResult& result) {
   if (files.empty()) return;
   SumReceiver again(context, files);
   context.connection.fetch(again);
   for (std::size_t id = 0; id < files.size(); ++id) {
-    if (again.sum(id) == result.sums.at(Spool::name_of(*files[id]))) continue;
-    doubt(result, context, *files[id], "a file keeps changing while it is read");
+    if (again.sum(id) == result.sums.at(files[id].spooled)) continue;
+    doubt(result, context, files[id], "a file keeps changing while it is read");
   }
 }
 
@@ -209,18 +208,19 @@ void Progress::tell() {
   told_ = std::chrono::steady_clock::now();
 }
 
-FetchResult fetch_files(const FetchContext& context, const std::vector<const SourceFile*>& files) {
+FetchResult fetch_files(const FetchContext& context, const std::vector<WantedFile>& files) {
   FetchResult result;
   if (files.empty()) return result;
   std::vector<IncomingFile> incoming;
   incoming.reserve(files.size());
-  for (const SourceFile* file : files) {
+  for (const WantedFile& file : files) {
+    const SourceFile& source = *file.source;
     incoming.push_back(
-        {Spool::name_of(*file), {file->size, file->modified, {}}, context.modes.file(file->permissions)});
+        {file.spooled, {source.size, source.modified, {}}, context.modes.file(source.permissions)});
   }
 
   FileWriter writer(context.spool.directory(), context.place.owner(), context.durability, incoming);
-  SpoolReceiver receiver(context, files, incoming, writer, result);
+  SpoolReceiver receiver(context, files, writer, result);
   try {
     context.connection.fetch(receiver);
   } catch (...) {
@@ -231,13 +231,13 @@ FetchResult fetch_files(const FetchContext& context, const std::vector<const Sou
   const auto sums = writer.finish();
   context.progress.tell();
 
-  std::vector<const SourceFile*> racy;
+  std::vector<WantedFile> racy;
   for (std::size_t id = 0; id < files.size(); ++id) {
     if (sums[id]) {
       result.sums.emplace(incoming[id].name, *sums[id]);
       if (receiver.racy(id)) racy.push_back(files[id]);
     } else if (receiver.arrived(id)) {
-      doubt(result, context, *files[id], "the staging disk has I/O errors and could not keep a file");
+      doubt(result, context, files[id], "the staging disk has I/O errors and could not keep a file");
     }
   }
   read_twice(context, racy, result);

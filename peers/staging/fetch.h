@@ -35,6 +35,13 @@ class Progress {
   std::chrono::steady_clock::time_point told_{};
 };
 
+/// A file to be fetched.
+struct WantedFile {
+  const SourceFile* source;
+  std::string spooled;        ///< its name in the spool
+  std::uint64_t present = 0;  ///< bytes of it that the spool has already
+};
+
 /// What the fetching of many files needs besides them.
 struct FetchContext {
   Connection& connection;
@@ -65,7 +72,7 @@ struct FetchResult {
 ///
 /// Throws PeerError when nothing can go on: the line broke, the disk is full or falls below the minimum that
 /// must stay free.
-FetchResult fetch_files(const FetchContext& context, const std::vector<const SourceFile*>& files);
+FetchResult fetch_files(const FetchContext& context, const std::vector<WantedFile>& files);
 
 /// The content of one file of at most `limit` bytes, in memory.
 std::string fetch_text(Connection& connection, const std::string& path, std::uint64_t size,

@@ -149,8 +149,10 @@ void FileWriter::begin_file(std::size_t file, std::uint64_t offset) {
   const std::string& name = files_[file].name;
   OpenFile opened;
   if (offset == 0) {
-    spool_.unlink(name);
     opened.descriptor = spool_.create_file(name, 0600);
+    if (!opened.descriptor && errno == EEXIST && spool_.unlink(name)) {
+      opened.descriptor = spool_.create_file(name, 0600);
+    }
     if (!opened.descriptor) throw system_error("cannot create " + spool_.shown(name), errno);
   } else {
     opened.descriptor = spool_.open_file(name, O_RDWR);

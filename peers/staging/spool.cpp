@@ -112,23 +112,29 @@ bool Spool::begun_too_early(const std::string& name, std::chrono::nanoseconds so
   return begun - source_modified < racy_window && source_modified - begun < racy_window;
 }
 
-std::uint64_t Spool::length(const SourceFile& file) const {
-  const std::string name = name_of(file);
+std::optional<std::uint64_t> Spool::usable_length(const std::string& name, const SourceFile& file) const {
   const auto status = directory_.find(name);
-  if (!status) return 0;
+  if (!status || !made_by_us(*status)) return std::nullopt;
+  if ((status->st_mode & 0600U) != 0600U) return std::nullopt;  // its final mode took even our own rights
   const auto length = static_cast<std::uint64_t>(status->st_size);
-  const bool can_go_on =
-      (status->st_mode & 0600U) == 0600U;  // a final mode may have taken even our own rights
-  if (made_by_us(*status) && can_go_on && length <= file.size && !begun_too_early(name, file.modified))
-    return length;
-  discard(name);
-  return 0;
+  if (length > file.size || begun_too_early(name, file.modified)) return std::nullopt;
+  return length;
 }
 
-void Spool::keep_only(const std::set<std::string>& names) const {
+std::map<std::string, std::uint64_t> Spool::take_stock(
+    const std::map<std::string, const SourceFile*>& wanted) const {
+  std::map<std::string, std::uint64_t> stock;
   for (const std::string& name : directory_.list()) {
-    if (is_file_name(name) && !names.contains(name)) discard(name);
+    if (!is_file_name(name)) continue;
+    const auto file = wanted.find(name);
+    const auto length = file == wanted.end() ? std::nullopt : usable_length(name, *file->second);
+    if (length) {
+      stock.emplace(name, *length);
+    } else {
+      discard(name);
+    }
   }
+  return stock;
 }
 
 void Spool::forget_other_boots() const {

@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -40,12 +40,13 @@ class Spool {
 
   const Directory& directory() const { return directory_; }
 
-  /// How much of a file is there, from its beginning. What may not be the beginning of that file, or what we
-  /// did not make, is discarded.
-  std::uint64_t length(const SourceFile& file) const;
+  /// How much of each wanted file (by name) is there, from its beginning, in bytes. Everything else is
+  /// discarded: files that are not wanted, that we did not make, or that may be the beginning of another
+  /// version. A file system that does not tell when a file was born (statx(2)) gives no way to know that.
+  std::map<std::string, std::uint64_t> take_stock(
+      const std::map<std::string, const SourceFile*>& wanted) const;
   void discard(const std::string& name) const { directory_.unlink(name); }
-  /// Discards every file that is not among these.
-  void keep_only(const std::set<std::string>& names) const;
+  void discard_all() const { take_stock({}); }
   /// Discards the files of another boot.
   void forget_other_boots() const;
 
@@ -62,6 +63,7 @@ class Spool {
         const std::optional<Ownership>& owner);
 
   bool made_by_us(const struct stat& status) const;
+  std::optional<std::uint64_t> usable_length(const std::string& name, const SourceFile& file) const;
   bool begun_too_early(const std::string& name, std::chrono::nanoseconds source_modified) const;
 
   Directory directory_;

@@ -129,19 +129,10 @@ class Staging {
 
   /// False: once more.
   bool fetch(const Situation& situation) {
+    const std::vector<WantedFile> files = wanted_files(situation);
+    check_space(situation, files);
+    if (situation.plan.fetch.size() > many_files) durability_ = Durability::together;
     const Spool& spool = open_spool();
-    std::set<std::string> wanted;
-    std::vector<const SourceFile*> files;
-    for (const std::size_t index : situation.plan.fetch) {
-      const SourceFile& file = situation.survey.files[index];
-      const std::string name = Spool::name_of(file);
-      wanted.insert(name);
-      if (!fetched_.contains(name)) files.push_back(&file);
-    }
-    spool.keep_only(wanted);
-    check_space(spool, situation, files);
-    if (wanted.size() > many_files) durability_ = Durability::together;
-
     FetchResult result = fetch_files({connection_, collect_dir_, spool, place_, modes_, options_.minimum_free,
                                       durability_, rate_, progress_},
                                      files);
@@ -166,13 +157,39 @@ class Staging {
     return *spool_;
   }
 
-  void check_space(const Spool& spool, const Situation& situation,
-                   const std::vector<const SourceFile*>& files) {
+  /// What has to be fetched and is not complete in the spool by this run's own work.
+  std::vector<WantedFile> wanted_files(const Situation& situation) {
+    std::map<std::string, const SourceFile*> by_name;
+    for (const std::size_t index : situation.plan.fetch) {
+      const SourceFile& file = situation.survey.files[index];
+      by_name.emplace(Spool::name_of(file), &file);
+    }
+    const auto stock = take_stock(by_name);
+    std::vector<WantedFile> files;
+    for (const std::size_t index : situation.plan.fetch) {
+      const SourceFile& file = situation.survey.files[index];
+      std::string name = Spool::name_of(file);
+      if (fetched_.contains(name)) continue;
+      const auto present = stock.find(name);
+      files.push_back({&file, std::move(name), present == stock.end() ? 0 : present->second});
+    }
+    return files;
+  }
+
+  std::map<std::string, std::uint64_t> take_stock(
+      const std::map<std::string, const SourceFile*>& wanted) const {
+    const auto spool = Spool::find(place_.spools(), place_.peer_name(), place_.owner());
+    if (!spool) return {};
+    spool->forget_other_boots();
+    return spool->take_stock(wanted);
+  }
+
+  void check_space(const Situation& situation, const std::vector<WantedFile>& files) {
     const FreeSpace space = free_space_of(place_.disk().descriptor());
     SpaceNeeded needed;
     std::uint64_t bytes = 0;
-    for (const SourceFile* file : files) {
-      const std::uint64_t missing = file->size - spool.length(*file);
+    for (const WantedFile& file : files) {
+      const std::uint64_t missing = file.source->size - file.present;
       bytes += missing;
       needed.bytes += (missing + space.block_size - 1) / space.block_size * space.block_size;
     }
@@ -291,7 +308,7 @@ class Staging {
     } catch (const SyncFailed& error) {
       problem_ = error.what();
       fetched_.clear();
-      spool_->keep_only({});
+      spool_->discard_all();
       return std::nullopt;
     }
     StagedTree result = count(situation);
