@@ -160,7 +160,9 @@ void work(const WorkOrder& order, peers::staging::PeerPlace& place, int supervis
     const std::string lacking = confine_for(order, place);
     if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
     const auto peer = make_peer(order);
-    sender.send(stage_peer(*peer, place, order.options.mode, sender));
+    const WorkResult result = stage_peer(*peer, place, order.options.mode, sender);
+    for (const std::string& note : peer->take_notes()) sender.event(peers::EventLevel::info, note);
+    sender.send(result);
   } catch (const std::exception& error) {
     sender.send(failure({peers::FailureKind::permanent, std::string("the worker gave up: ") + error.what()}));
   }

@@ -272,7 +272,7 @@ TEST_F(SshConnectionTest, AcceptNewAddsAnUnknownKeyOnceAndLogsIn) {
   {
     SshConnection machine = connection(settings);
     EXPECT_TRUE(machine.lstat("/").has_value());
-    EXPECT_THAT(machine.notes(), testing::ElementsAre(HasSubstr("was added to")));
+    EXPECT_THAT(machine.take_notes(), testing::ElementsAre(HasSubstr("was added to")));
   }
   const std::string added = test::read_text(home_ / ".ssh/known_hosts");
   EXPECT_TRUE(connection(settings).lstat("/").has_value());
