@@ -23,7 +23,7 @@ Fields::Found Fields::first(const std::string& name) const {
 }
 
 Fields::Found Fields::only(const std::string& name) {
-  const Found counts = first(name);
+  Found counts = first(name);
   bool seen = false;
   for (const Found& found : all(name, Numbered::if_several)) {
     check_scalar(found);

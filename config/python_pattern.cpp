@@ -144,13 +144,21 @@ class Translation {
     }
   }
 
+  /// To the end of a comment or of the pattern. A backslash hides the character behind it, even there.
+  void skip_to(char end) {
+    while (!at_end() && peek() != end) {
+      if (take('\\') && at_end()) throw Fault("a backslash ends it");
+      ++position_;
+    }
+  }
+
   bool skipped_in_verbose_mode() {
     if (is_one_of(peek(), " \t\n\r\v\f")) {
       ++position_;
       return true;
     }
     if (peek() != '#') return false;
-    position_ = std::min(text_.find('\n', position_), text_.size());
+    skip_to('\n');
     return true;
   }
 
@@ -370,16 +378,11 @@ class Translation {
       case '(':
         return conditional();
       case '#':
-        return comment();
+        skip_to(')');
+        if (!take(')')) throw Fault("a comment is not closed");
+        return;
       default:
         return flags(c);
-    }
-  }
-
-  void comment() {
-    for (char c = ' '; c != ')';) {
-      c = get("a comment is not closed");
-      if (c == '\\') get("a comment is not closed");
     }
   }
 

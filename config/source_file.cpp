@@ -103,7 +103,8 @@ std::optional<std::string> changeable_by_others(const std::string& path) {
       reached.erase(std::min(reached.rfind('/'), reached.size()));
       continue;
     }
-    const std::string next = reached + "/" + part;
+    std::string next = reached;
+    next.append("/").append(part);
     const struct stat status = status_of(next);
     if (auto fault = fault_of(next, status)) return fault;
     if (!S_ISLNK(status.st_mode)) {

@@ -176,8 +176,7 @@ std::string as_absolute_path(const std::string& text) {
 
 std::string as_action_name(const std::string& text) {
   const std::string_view name = without_final_newline(text);
-  const bool valid = !name.empty() &&
-                     std::all_of(name.begin(), name.end(), [](char c) { return is_lower(c) || is_digit(c); });
+  const bool valid = std::all_of(name.begin(), name.end(), [](char c) { return is_lower(c) || is_digit(c); });
   if (!valid) throw BadValue("must be the name of an action: lower-case letters and digits only");
   return text;
 }
@@ -212,7 +211,7 @@ std::string as_scsi_id(const std::string& text) {
   const bool is_triple =
       parts.size() == 3 &&
       std::all_of(parts.begin(), parts.end(), [](std::string_view part) { return is_digits(strip(part)); });
-  if (!is_triple && !is_io_services(id)) throw BadValue("must be a SCSI id: \"1,6,2\" or \"METHOD:1,6,2\"");
+  if (!is_triple && !is_io_services(id)) throw BadValue(R"(must be a SCSI id: "1,6,2" or "METHOD:1,6,2")");
   return text;
 }
 
@@ -226,7 +225,7 @@ std::string as_blanking_factor(const std::string& text) {
   double value = 0;
   const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
   const bool whole = stop == number.data() + number.size() && error != std::errc::invalid_argument;
-  const bool negative = number.starts_with('-') && value < 0;
+  const bool negative = number.starts_with('-') && (value < 0 || error == std::errc::result_out_of_range);
   if (!whole || negative) throw BadValue(expected);
   return text;
 }
@@ -301,7 +300,7 @@ Port as_port(const std::string& text) {
 std::string as_peer_name(const std::string& text) {
   if (!is_name(text)) {
     throw BadValue(
-        "must begin with a letter or digit and consist of letters, digits, \".\", \"_\" and \"-\" (A to Z)");
+        R"(must begin with a letter or digit and consist of letters, digits, ".", "_" and "-" (A to Z))");
   }
   if (text.size() > 255) throw BadValue("must not be longer than 255 characters");
   if (text.starts_with("cback."))
@@ -312,7 +311,7 @@ std::string as_peer_name(const std::string& text) {
 std::string as_group_name(const std::string& text) {
   if (!is_name(text)) {
     throw BadValue(
-        "must begin with a letter or digit and consist of letters, digits, \".\", \"_\" and \"-\" (A to Z)");
+        R"(must begin with a letter or digit and consist of letters, digits, ".", "_" and "-" (A to Z))");
   }
   return text;
 }

@@ -103,8 +103,8 @@ WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers
 std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
   peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir,
                                                 order.peer.cback_command, order.options};
-  if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(std::move(description));
-  return std::make_unique<peers::RemotePeer>(std::move(description), *order.peer.ssh,
+  if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(description);
+  return std::make_unique<peers::RemotePeer>(description, *order.peer.ssh,
                                              peers::ssh::LocalUser{order.user.name, order.user.home});
 }
 
@@ -160,7 +160,9 @@ void work(const WorkOrder& order, peers::staging::PeerPlace& place, int supervis
     const std::string lacking = confine_for(order, place);
     if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
     const auto peer = make_peer(order);
-    sender.send(stage_peer(*peer, place, order.options.mode, sender));
+    const WorkResult result = stage_peer(*peer, place, order.options.mode, sender);
+    for (const std::string& note : peer->take_notes()) sender.event(peers::EventLevel::info, note);
+    sender.send(result);
   } catch (const std::exception& error) {
     sender.send(failure({peers::FailureKind::permanent, std::string("the worker gave up: ") + error.what()}));
   }

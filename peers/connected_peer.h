@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "peers/peer.h"
 #include "peers/staging/stage.h"
@@ -29,6 +30,7 @@ class ConnectedPeer : public Peer {
   Outcome<Done> write_stage_indicator(const std::string& indicator) override;
   Outcome<CommandResult> run(const Command& command) override;
   Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode) override;
+  std::vector<std::string> take_notes() override { return connection_->take_notes(); }
 
  private:
   std::string in_collect_dir(const std::string& name) const;

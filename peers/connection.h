@@ -107,6 +107,9 @@ class Connection {
   virtual void write_marker(const std::string& path) = 0;
   /// Runs a command to its end. A command that fails is a result, not an error.
   virtual CommandResult run(const Command& command) = 0;
+  /// What is worth a line in the log since the last call: a host key that was added, configuration that was
+  /// left out. Printable sentences.
+  virtual std::vector<std::string> take_notes() { return {}; }
 };
 
 }  // namespace peerstage::peers

@@ -11,8 +11,8 @@ namespace peerstage::peers {
 /// A peer whose collect directory is in this machine's file system.
 class LocalPeer final : public ConnectedPeer {
  public:
-  explicit LocalPeer(Description description)
-      : LocalPeer(std::make_unique<LocalConnection>(description.collect_dir), std::move(description)) {}
+  explicit LocalPeer(const Description& description)
+      : LocalPeer(std::make_unique<LocalConnection>(description.collect_dir), description) {}
 
  private:
   LocalPeer(std::unique_ptr<LocalConnection> connection, Description description)

@@ -70,6 +70,9 @@ class Peer {
   /// Runs `CBACK ACTION` or `CBACK --full ACTION` by the peer's shell, byte for byte what a Cedar Backup
   /// master sends, so that forced commands written for it match.
   virtual Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode) = 0;
+
+  /// What is worth a line in the log since the last call; see Connection::take_notes.
+  virtual std::vector<std::string> take_notes() = 0;
 };
 
 }  // namespace peerstage::peers

@@ -12,10 +12,10 @@ namespace peerstage::peers {
 class RemotePeer final : public ConnectedPeer {
  public:
   /// `user` is the local user whose keys and ssh configuration count.
-  RemotePeer(Description description, config::SshSettings settings, ssh::LocalUser user)
+  RemotePeer(const Description& description, config::SshSettings settings, ssh::LocalUser user)
       : RemotePeer(
             std::make_unique<ssh::SshConnection>(description.name, std::move(settings), std::move(user)),
-            std::move(description)) {}
+            description) {}
 
  private:
   RemotePeer(std::unique_ptr<ssh::SshConnection> connection, Description description)

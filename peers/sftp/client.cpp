@@ -92,7 +92,7 @@ void Client::write_empty(const std::string& path, OpenFlags flags) {
   const Status status = decode_status(session_.wait().packet);
   if (status.code != StatusCode::ok && !failure) failure = refused(tried, status);
   exchange.finish();
-  if (failure) throw *failure;
+  if (failure) throw PeerError(*failure);
 }
 
 }  // namespace peerstage::peers::sftp

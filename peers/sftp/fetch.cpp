@@ -95,31 +95,31 @@ void Fetch::take(const Answer& answer) {
   }
 }
 
-void Fetch::opened(Index index, const Packet& packet) {
-  if (packet.type == PacketType::status) return open_refused(index, decode_refusal(packet));
-  File& file = files_[index];
+void Fetch::opened(Index file_index, const Packet& packet) {
+  if (packet.type == PacketType::status) return open_refused(file_index, decode_refusal(packet));
+  File& file = files_[file_index];
   file.handle = decode_handle(packet);
   ++open_;
   if (doubt_ == Doubt::trying) too_many_were_open();
-  if (file.asked < file.request.size) return unread_.push_back(index);
+  if (file.asked < file.request.size) return unread_.push_back(file_index);
   receiver_.complete(file.request.id);
-  close(index);
+  close(file_index);
 }
 
-void Fetch::open_refused(Index index, const Status& status) {
-  File& file = files_[index];
+void Fetch::open_refused(Index file_index, const Status& status) {
+  File& file = files_[file_index];
   if (status.code == StatusCode::failure && !file.opened_alone) {
     open_when_refused_ = doubt_ == Doubt::none ? open_ : std::min(open_when_refused_, open_);
     doubt_ = Doubt::waiting;
     refused_.push_back(std::move(file.request));
-    return free_file(index);
+    return free_file(file_index);
   }
   if (doubt_ == Doubt::trying) doubt_ = refused_.empty() ? Doubt::none : Doubt::waiting;
   if (status.code == StatusCode::no_such_file)
     fail(file, {FailureKind::transient, of(file) + " vanished after it was listed"});
   else
     fail(file, refused("cannot open" + on_machine(file.request.path, session_.machine()), status).failure());
-  free_file(index);
+  free_file(file_index);
 }
 
 /// The limit only ever falls, so that this ends.
@@ -128,8 +128,8 @@ void Fetch::too_many_were_open() {
   doubt_ = Doubt::none;
 }
 
-void Fetch::read_answered(Index index, const Answer& answer) {
-  const Index file_index = pieces_[index].file;
+void Fetch::read_answered(Index piece_index, const Answer& answer) {
+  const Index file_index = pieces_[piece_index].file;
   File& file = files_[file_index];
   --file.unanswered;
   if (answer.is_status()) {
@@ -137,18 +137,18 @@ void Fetch::read_answered(Index index, const Answer& answer) {
     if (!file.failed) read_refused(file_index, status);
   } else {
     const auto data = decode_data(answer.packet);
-    if (data.size() > pieces_[index].length - pieces_[index].received)
+    if (data.size() > pieces_[piece_index].length - pieces_[piece_index].received)
       throw protocol_error(session_.machine(),
                            "it sent more of '" + printable(file.request.path) + "' than it was asked for");
-    if (!file.failed) take_data(index, data);
+    if (!file.failed) take_data(piece_index, data);
   }
   const bool ended = file.failed || file.delivered == file.request.size;
   if (ended && file.unanswered == 0) close(file_index);
 }
 
-void Fetch::read_refused(Index index, const Status& status) {
-  File& file = files_[index];
-  std::erase(unread_, index);
+void Fetch::read_refused(Index file_index, const Status& status) {
+  File& file = files_[file_index];
+  std::erase(unread_, file_index);
   if (status.code == StatusCode::eof)
     return fail(file, {FailureKind::transient, of(file) + " is shorter than promised: it was listed with " +
                                                    std::to_string(file.request.size) + " bytes"});
@@ -157,11 +157,11 @@ void Fetch::read_refused(Index index, const Status& status) {
   fail(file, refused("cannot read" + on_machine(file.request.path, session_.machine()), status).failure());
 }
 
-void Fetch::take_data(Index index, std::span<const std::byte> data) {
-  Piece& piece = pieces_[index];
+void Fetch::take_data(Index piece_index, std::span<const std::byte> data) {
+  Piece& piece = pieces_[piece_index];
   File& file = files_[piece.file];
   piece.received += static_cast<std::uint32_t>(data.size());
-  const bool its_turn = file.first_piece == index;
+  const bool its_turn = file.first_piece == piece_index;
   if (its_turn) {
     deliver(file, data);
   } else {
@@ -169,7 +169,7 @@ void Fetch::take_data(Index index, std::span<const std::byte> data) {
     piece.kept.insert(piece.kept.end(), data.begin(), data.end());
   }
   if (piece.received < piece.length)
-    ask_for_rest(index);
+    ask_for_rest(piece_index);
   else if (its_turn)
     deliver_kept(file);
 }
@@ -197,11 +197,11 @@ void Fetch::deliver_kept(File& file) {
 }
 
 /// Also the first request: then the rest is all of it.
-void Fetch::ask_for_rest(Index index) {
-  const Piece& piece = pieces_[index];
+void Fetch::ask_for_rest(Index piece_index) {
+  const Piece& piece = pieces_[piece_index];
   File& file = files_[piece.file];
   ++file.unanswered;
-  session_.read(file.handle, piece.offset + piece.received, piece.length - piece.received, index);
+  session_.read(file.handle, piece.offset + piece.received, piece.length - piece.received, piece_index);
 }
 
 void Fetch::fail(File& file, const Failure& failure) {
@@ -211,8 +211,8 @@ void Fetch::fail(File& file, const Failure& failure) {
 
 /// The place of the file is free at once: the server handles requests in order, so its handle is gone before
 /// the next file is opened.
-void Fetch::close(Index index) {
-  File& file = files_[index];
+void Fetch::close(Index file_index) {
+  File& file = files_[file_index];
   session_.close(file.handle);
   --open_;
   bytes_on_their_way_ -= file.asked - file.delivered;
@@ -221,7 +221,7 @@ void Fetch::close(Index index) {
     free_piece(file.first_piece);
     file.first_piece = next;
   }
-  free_file(index);
+  free_file(file_index);
 }
 
 Fetch::Index Fetch::new_file(FetchRequest request) {
@@ -237,25 +237,25 @@ Fetch::Index Fetch::new_file(FetchRequest request) {
   return index;
 }
 
-void Fetch::free_file(Index index) {
-  files_[index] = {};
-  free_files_.push_back(index);
+void Fetch::free_file(Index file_index) {
+  files_[file_index] = {};
+  free_files_.push_back(file_index);
 }
 
-Fetch::Index Fetch::new_piece(Index file) {
+Fetch::Index Fetch::new_piece(Index file_index) {
   if (free_pieces_.empty()) {
     free_pieces_.push_back(static_cast<Index>(pieces_.size()));
     pieces_.emplace_back();
   }
   const Index index = free_pieces_.back();
   free_pieces_.pop_back();
-  pieces_[index].file = file;
+  pieces_[index].file = file_index;
   return index;
 }
 
-void Fetch::free_piece(Index index) {
-  pieces_[index] = {};
-  free_pieces_.push_back(index);
+void Fetch::free_piece(Index piece_index) {
+  pieces_[piece_index] = {};
+  free_pieces_.push_back(piece_index);
 }
 
 std::string Fetch::of(const File& file) const {

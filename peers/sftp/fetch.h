@@ -66,22 +66,22 @@ class Fetch {
   void read_next_piece();
 
   void take(const Answer& answer);
-  void opened(Index index, const Packet& packet);
-  void open_refused(Index index, const Status& status);
+  void opened(Index file_index, const Packet& packet);
+  void open_refused(Index file_index, const Status& status);
   void too_many_were_open();
-  void read_answered(Index piece, const Answer& answer);
-  void read_refused(Index file, const Status& status);
-  void take_data(Index piece, std::span<const std::byte> data);
+  void read_answered(Index piece_index, const Answer& answer);
+  void read_refused(Index file_index, const Status& status);
+  void take_data(Index piece_index, std::span<const std::byte> data);
   void deliver(File& file, std::span<const std::byte> data);
   void deliver_kept(File& file);
-  void ask_for_rest(Index piece);
+  void ask_for_rest(Index piece_index);
   void fail(File& file, const Failure& failure);
-  void close(Index file);
+  void close(Index file_index);
 
   Index new_file(FetchRequest request);
-  void free_file(Index file);
-  Index new_piece(Index file);
-  void free_piece(Index piece);
+  void free_file(Index file_index);
+  Index new_piece(Index file_index);
+  void free_piece(Index piece_index);
   std::size_t active_files() const { return files_.size() - free_files_.size(); }
   std::string of(const File& file) const;
 

@@ -36,7 +36,7 @@ std::vector<ListedEntry> Listing::read() {
   decode_status(session_.wait().packet);  // how closing went changes nothing about what was read
   if (!failure) complete_infos();
   exchange.finish();
-  if (failure) throw *failure;
+  if (failure) throw PeerError(*failure);
   return std::move(entries_);
 }
 

@@ -17,14 +17,7 @@ constexpr std::size_t slack = 4 * max_packet_size;
 }  // namespace
 
 PacketStream::PacketStream(Transport& transport, std::string machine)
-    : transport_(transport), machine_(std::move(machine)) {
-  set_receive_size(max_packet_size);
-}
-
-void PacketStream::set_receive_size(std::size_t bytes) {
-  receive_size_ = bytes;
-  reserve(receive_size_ + slack);
-}
+    : transport_(transport), machine_(std::move(machine)) {}
 
 bool PacketStream::has_packet() const {
   return buffered() >= length_size && buffered() - length_size >= packet_length();
@@ -59,9 +52,12 @@ void PacketStream::receive() {
   end_ += count;
 }
 
+/// The buffer may be larger than it has to be since the receive size fell; only its front is used then, and
+/// stays in the cache.
 void PacketStream::make_room() {
   if (begin_ == end_) begin_ = end_ = 0;
-  if (capacity_ - end_ >= receive_size_) return;
+  reserve(receive_size_ + slack);
+  if (end_ <= slack) return;
   std::memmove(buffer_.get(), buffer_.get() + begin_, buffered());
   end_ = buffered();
   begin_ = 0;

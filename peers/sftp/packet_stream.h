@@ -15,8 +15,9 @@ class PacketStream {
  public:
   PacketStream(Transport& transport, std::string machine);
 
-  /// How many bytes to ask the transport for at a time, from now on; see Transport::receive.
-  void set_receive_size(std::size_t bytes);
+  /// How many bytes to ask the transport for at a time, from now on; see Transport::receive. The packet that
+  /// was handed out last stays valid.
+  void set_receive_size(std::size_t bytes) { receive_size_ = bytes; }
 
   /// Whether `next` would return without waiting.
   bool has_packet() const;
@@ -38,7 +39,7 @@ class PacketStream {
   std::unique_ptr<std::byte[]> buffer_;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0, end_ = 0;  ///< what is in the buffer and not yet handed out
-  std::size_t receive_size_ = 0;
+  std::size_t receive_size_ = max_packet_size;
   bool any_packet_ = false;
 };
 

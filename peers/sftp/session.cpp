@@ -44,8 +44,12 @@ Session::Session(Transport& transport, std::string machine, const Clock& clock)
     throw PeerError(FailureKind::permanent, "the SFTP server of " + machine_ + " speaks version " +
                                                 std::to_string(version_.number) +
                                                 " of the protocol, and only version 3 is understood here");
-  learn_round_trip(sent);
-  if (version_.limits) learn_limits();
+  // The first answer also waited for the server to start: it measures the line only where there is no second
+  // one.
+  if (version_.limits)
+    learn_limits();
+  else
+    learn_round_trip(sent);
 }
 
 void Session::learn_limits() {

@@ -12,7 +12,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 /// What an honest server may have sent beyond what was asked for: libssh's smallest window, and some.
 constexpr std::size_t window_slack = 8U << 20U;
-constexpr std::size_t complaint_limit = 1024;
 constexpr int without_limit = -1;  // the watchdog sets the limit
 
 }  // namespace
@@ -36,14 +35,10 @@ ChannelTransport::ChannelTransport(Session& session)
                                               "\"Subsystem sftp ...\" and no forced command for this key");
 }
 
-int ChannelTransport::on_data(ssh_session, ssh_channel, void* data, std::uint32_t length, int is_stderr,
+int ChannelTransport::on_data(ssh_session, ssh_channel, void*, std::uint32_t length, int is_stderr,
                               void* self) {
   auto& transport = *static_cast<ChannelTransport*>(self);
-  if (is_stderr != 0) {
-    const std::size_t room = complaint_limit - transport.complaint_.size();
-    transport.complaint_.append(static_cast<const char*>(data), std::min<std::size_t>(room, length));
-    return static_cast<int>(length);
-  }
+  if (is_stderr != 0) return static_cast<int>(length);  // OpenSSH sends none for a subsystem
   // libssh keeps what nobody has read, whatever the window was
   if (length > 2 * transport.most_wanted_ + window_slack) {
     transport.session_.accuse("it sends far more than it was allowed to");
@@ -87,10 +82,10 @@ std::size_t ChannelTransport::receive(std::span<std::byte> buffer) {
     if (ssh_channel_is_eof(channel_.handle()) != 0) break;
   }
   if (answered_once_) return 0;
-  throw PeerError(FailureKind::permanent,
-                  session_.target() + " ended SFTP before it began" +
-                      (complaint_.empty() ? "" : ", saying \"" + printable(complaint_, 300) + "\"") +
-                      ": check the Subsystem line of its sshd_config and the user's shell");
+  throw PeerError(
+      FailureKind::permanent,
+      session_.target() +
+          " ended SFTP before it began: check the Subsystem line of its sshd_config and the user's shell");
 }
 
 void ChannelTransport::answered() {

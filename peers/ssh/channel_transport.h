@@ -34,7 +34,6 @@ class ChannelTransport final : public sftp::Transport {
   std::chrono::nanoseconds patience_;
   bool answered_once_ = false;
   std::size_t most_wanted_ = 0;  ///< the largest amount that was asked for
-  std::string complaint_;        ///< the first bytes of the server's standard error
   ssh_channel_callbacks_struct callbacks_{};
   Channel channel_;
 };

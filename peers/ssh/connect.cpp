@@ -45,7 +45,10 @@ class Race {
     while (SteadyClock::now() < deadline) {
       const bool more = next_ < addresses_.size();
       if (more && (polled_.empty() || SteadyClock::now() >= next_start_)) start_next();
-      if (polled_.empty() && next_ == addresses_.size()) break;
+      if (polled_.empty()) {
+        if (next_ == addresses_.size()) break;
+        continue;
+      }
       const auto wake = next_ < addresses_.size() ? std::min(deadline, next_start_) : deadline;
       const auto wait = std::chrono::ceil<milliseconds>(wake - SteadyClock::now()).count();
       if (::poll(polled_.data(), polled_.size(), static_cast<int>(std::max<std::int64_t>(wait, 0))) <= 0)

@@ -85,9 +85,16 @@ class Login {
         return ssh_userauth_publickey(session_.handle(), nullptr, key.get());
       });
       if (accepted(result)) return true;
-      note(path, "refused by the machine");
+      note(path, refusal());
     }
     return false;
+  }
+
+  /// libssh denies by itself what it does not like: an RSA key that is too short, an old type.
+  std::string refusal() const {
+    const std::string_view reason = ssh_get_error(session_.handle());
+    const bool by_the_machine = reason.empty() || reason.starts_with("Access denied");
+    return by_the_machine ? "refused by the machine" : printable(reason, 300);
   }
 
   bool accepted(int result) {
@@ -133,13 +140,17 @@ class Login {
     const SigpipeBlocked blocked;
     const int result = session_.within(options_.connect_timeout,
                                        [&] { return ssh_userauth_agent(session_.handle(), nullptr); });
-    if (result == SSH_AUTH_SUCCESS) return true;
-    if (result != SSH_AUTH_ERROR || session_.broken()) {
-      if (accepted(result)) return true;
-      note("the agent's keys", "refused by the machine");
-    } else {
-      note(options_.agent_socket, "the agent did not sign");
+    if (result != SSH_AUTH_SUCCESS && session_.broken()) {
+      throw session_.failure(
+          "cannot log in with the keys of the agent " + printable(options_.agent_socket, 300) + " to",
+          options_.connect_timeout);
     }
+    if (result == SSH_AUTH_ERROR) {  // but the line is fine
+      note(options_.agent_socket, "the agent did not sign");
+      return false;
+    }
+    if (accepted(result)) return true;
+    note("the agent's keys", refusal());
     return false;
   }
 

@@ -121,6 +121,12 @@ void write_all(const Descriptor& file, const std::string& path, std::string_view
   }
 }
 
+/// What cannot be synced (EINVAL: /dev/null, some file systems) has nothing to lose.
+void make_durable(const Descriptor& file, const std::string& path) {
+  if (::fsync(file.get()) == 0 || errno == EINVAL) return;
+  throw system_error("cannot make " + printable(path) + " durable", errno);
+}
+
 /// A line must not be glued to one that lacks its end.
 bool ends_with_newline(const Descriptor& file) {
   struct stat status {};
@@ -206,11 +212,8 @@ void append_known_host(const std::string& path, const HostKey& key) {
   }
   const std::string line = key.host_pattern + " " + key.type + " " + key.base64 + "\n";
   write_all(file, path, ends_with_newline(file) ? line : "\n" + line);
-  if (::fsync(file.get()) != 0) throw system_error("cannot make " + printable(path) + " durable", errno);
-  const Descriptor parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent || ::fsync(parent.get()) != 0) {
-    throw system_error("cannot make " + printable(directory) + " durable", errno);
-  }
+  make_durable(file, path);
+  make_durable(Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), directory);
 }
 
 }  // namespace peerstage::peers::ssh

@@ -1,8 +1,10 @@
 #include "peers/ssh/resolve.h"
 
-#include <cerrno>
 #include <cstring>
+#include <future>
 #include <memory>
+#include <system_error>
+#include <thread>
 
 #include <netdb.h>
 
@@ -12,29 +14,26 @@
 namespace peerstage::peers::ssh {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
-/// A question to the resolver, with everything that its thread may still read or write.
-struct Lookup {
-  std::string host, port;
-  addrinfo hints{};
-  gaicb request{};
-
-  Lookup(const std::string& name, config::Port number, int family, int flags)
-      : host(name), port(std::to_string(number.number)) {
-    hints.ai_family = family;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV | flags;
-    request.ar_name = host.c_str();
-    request.ar_service = port.c_str();
-    request.ar_request = &hints;
-  }
-  ~Lookup() {
-    if (request.ar_result != nullptr) ::freeaddrinfo(request.ar_result);
-  }
-  Lookup(const Lookup&) = delete;
-  Lookup& operator=(const Lookup&) = delete;
+struct Freer {
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
 };
+using AddressList = std::unique_ptr<addrinfo, Freer>;
+
+/// What the resolver says: a list, or an error of getaddrinfo(3).
+struct Answer {
+  int error = 0;
+  AddressList list;
+};
+
+Answer ask(const std::string& host, config::Port port, int family, int flags) {
+  addrinfo hints{};
+  hints.ai_family = family;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | flags;
+  addrinfo* list = nullptr;
+  const int error = ::getaddrinfo(host.c_str(), std::to_string(port.number).c_str(), &hints, &list);
+  return {error, AddressList(list)};
+}
 
 std::vector<Address> addresses(const addrinfo* first) {
   std::vector<Address> found;
@@ -55,18 +54,17 @@ PeerError failed(const std::string& host, const std::string& why) {
   return {FailureKind::transient, "cannot find the address of " + printable(host, 300) + ": " + why};
 }
 
-/// Waits for the answer; false when the time is over.
-bool answered(gaicb& request, std::chrono::milliseconds timeout) {
-  const auto deadline = SteadyClock::now() + timeout;
-  while (::gai_error(&request) == EAI_INPROGRESS) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - SteadyClock::now()).count();
-    if (left <= 0) return false;
-    const timespec wait{left / 1'000'000'000, left % 1'000'000'000};
-    const gaicb* list[] = {&request};
-    ::gai_suspend(list, 1, &wait);
+/// The question owns all that it touches: nothing can stop a resolver that hangs, so that its thread is left
+/// behind and ends when the resolver gives up.
+std::future<Answer> ask_aside(const std::string& host, config::Port port, int family) {
+  std::packaged_task<Answer()> question([=] { return ask(host, port, family, 0); });
+  std::future<Answer> answer = question.get_future();
+  try {
+    std::thread(std::move(question)).detach();
+  } catch (const std::system_error& error) {
+    throw failed(host, error.code().message());
   }
-  return true;
+  return answer;
 }
 
 }  // namespace
@@ -76,28 +74,16 @@ std::vector<Address> resolve(const std::string& host, config::Port port, config:
   const int wanted = family == config::AddressFamily::ipv4   ? AF_INET
                      : family == config::AddressFamily::ipv6 ? AF_INET6
                                                              : AF_UNSPEC;
-  Lookup literal(host, port, wanted, AI_NUMERICHOST);
-  if (::getaddrinfo(host.c_str(), literal.port.c_str(), &literal.hints, &literal.request.ar_result) == 0) {
-    return addresses(literal.request.ar_result);
-  }
+  const Answer literal = ask(host, port, wanted, AI_NUMERICHOST);
+  if (literal.error == 0) return addresses(literal.list.get());
 
-  auto lookup = std::make_unique<Lookup>(host, port, wanted, AI_ADDRCONFIG);
-  gaicb* list[] = {&lookup->request};
-  if (const int error = ::getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr); error != 0) {
-    throw failed(host, ::gai_strerror(error));
-  }
-  if (!answered(lookup->request, timeout) && ::gai_cancel(&lookup->request) != EAI_CANCELED &&
-      ::gai_error(&lookup->request) == EAI_INPROGRESS) {
-    // The resolver's thread cannot be stopped and will write here when it wakes: the memory is given up.
-    static_cast<void>(lookup.release());
+  std::future<Answer> future = ask_aside(host, port, wanted);
+  if (future.wait_for(timeout) != std::future_status::ready) {
     throw failed(host, "the resolver did not answer within " + std::to_string(timeout.count()) + " ms");
   }
-  const int error = ::gai_error(&lookup->request);
-  if (error == EAI_CANCELED) {
-    throw failed(host, "the resolver did not answer within " + std::to_string(timeout.count()) + " ms");
-  }
-  if (error != 0) throw failed(host, ::gai_strerror(error));
-  return addresses(lookup->request.ar_result);
+  const Answer answer = future.get();
+  if (answer.error != 0) throw failed(host, ::gai_strerror(answer.error));
+  return addresses(answer.list.get());
 }
 
 }  // namespace peerstage::peers::ssh

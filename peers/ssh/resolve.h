@@ -18,8 +18,7 @@ struct Address {
 };
 
 /// All addresses of a host, in the order of getaddrinfo(3); never empty. Literal addresses need no resolver.
-/// A name is asked for in a thread of the C library (getaddrinfo_a(3)), because a resolver may be silent for
-/// minutes.
+/// A name is asked for in a thread of its own, because a resolver may be silent for minutes.
 ///
 /// Throws PeerError: transient when no answer came in time or the resolver cannot tell, and also when it says
 /// that there is no such host, because names come and go with the servers that know them.

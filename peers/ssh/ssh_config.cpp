@@ -87,7 +87,7 @@ class Reader {
     if (!words) throw bad_line(line, "a quote is not closed");
     line.words = *words;
 
-    if (keyword == "host") return matches_patterns(lower_case(query_.host), line.words);
+    if (keyword == "host") return matches_patterns(query_.host, line.words);
     if (keyword == "match") return matches(line);
     if (!active) return false;
     if (line.words.empty()) throw bad_line(line, printable(keyword, 100) + " has no value");
@@ -116,7 +116,9 @@ class Reader {
       }
       if (++i == line.words.size())
         throw bad_line(line, "Match " + printable(criterion, 100) + " has no value");
-      if (matches_patterns(*value, split(line.words[i], ",")) == negated) all_match = false;
+      const bool is_host = criterion.ends_with("host");  // which is compared without regard to case
+      const std::string patterns = is_host ? lower_case(line.words[i]) : line.words[i];
+      if (matches_patterns(*value, split(patterns, ",")) == negated) all_match = false;
     }
     return all_match;
   }

@@ -86,7 +86,7 @@ class SshConnection::Implementation {
     }
   }
 
-  const std::vector<std::string>& notes() const { return notes_; }
+  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
 
  private:
   Session& session() {
@@ -166,8 +166,8 @@ CommandResult SshConnection::run(const Command& command) {
   return implementation_->run(command);
 }
 
-const std::vector<std::string>& SshConnection::notes() const {
-  return implementation_->notes();
+std::vector<std::string> SshConnection::take_notes() {
+  return implementation_->take_notes();
 }
 
 HostKey probe_host_key(const std::string& machine, const config::SshSettings& settings,

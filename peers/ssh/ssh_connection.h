@@ -31,8 +31,7 @@ class SshConnection final : public Connection {
   /// Words are quoted for a POSIX shell; a shell line is sent byte for byte.
   CommandResult run(const Command& command) override;
 
-  /// What is worth a line in the log so far: left-out configuration, a host key that was added. Printable.
-  const std::vector<std::string>& notes() const;
+  std::vector<std::string> take_notes() override;
 
  private:
   class Implementation;

@@ -1,6 +1,8 @@
 #include "peers/ssh/watchdog.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <system_error>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -16,7 +18,11 @@ constexpr std::chrono::hours longest_sleep{24};
 
 }  // namespace
 
-Watchdog::Watchdog() : thread_([this] { run(); }) {}
+Watchdog::Watchdog() try : thread_([this] { run(); }) {
+} catch (const std::system_error& error) {
+  throw PeerError(FailureKind::transient,
+                  "cannot start a thread to watch a connection: " + error.code().message());
+}
 
 Watchdog::~Watchdog() {
   {

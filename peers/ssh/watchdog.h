@@ -17,7 +17,7 @@ class Watchdog {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  Watchdog();
+  Watchdog();   ///< throws PeerError, transient, where no thread can be had
   ~Watchdog();  ///< ends the thread; does not wait for the deadline
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;

@@ -1,5 +1,7 @@
 #include "peers/staging/verify.h"
 
+#include <chrono>
+#include <cstdint>
 #include <utility>
 
 #include "peers/staging/fetch.h"
@@ -17,13 +19,18 @@ PeerError no_sums(const std::string& why) {
   return {FailureKind::permanent, "the peer cannot give SHA-256 sums, which verify=checksum needs: " + why};
 }
 
-void ask_batch(Connection& connection, const std::vector<std::string>& paths, const std::string& prefix,
-               Manifest& sums) {
+/// A peer that says nothing must not hold us; one that reads from a slow disk may.
+constexpr std::chrono::minutes patience{2};
+constexpr std::uint64_t slowest_bytes_a_second = 1U << 20U;
+
+void ask_batch(Connection& connection, const std::vector<std::string>& paths, std::uint64_t content_bytes,
+               const std::string& prefix, Manifest& sums) {
   Command command;
   command.argv = {"sha256sum"};
   command.argv.insert(command.argv.end(), paths.begin(), paths.end());
   command.output_limit = 0;
   for (const std::string& path : paths) command.output_limit += 2 * path.size() + line_overhead;
+  command.deadline = patience + std::chrono::seconds(content_bytes / slowest_bytes_a_second);
 
   const CommandResult result = connection.run(command);
   if (!result.succeeded()) {
@@ -53,15 +60,17 @@ Manifest ask_sums(Connection& connection, const std::string& collect_dir,
   const std::string prefix = collect_dir + (collect_dir.ends_with('/') ? "" : "/");
   Manifest sums;
   std::vector<std::string> batch;
-  std::size_t bytes = 0;
+  std::size_t name_bytes = 0;
+  std::uint64_t content_bytes = 0;
   for (const SourceFile& file : files) {
     batch.push_back(path_on_peer(collect_dir, file.path));
-    bytes += batch.back().size() + 3;
-    if (bytes < argument_bytes) continue;
-    ask_batch(connection, std::exchange(batch, {}), prefix, sums);
-    bytes = 0;
+    name_bytes += batch.back().size() + 3;
+    content_bytes += file.size;
+    if (name_bytes < argument_bytes) continue;
+    ask_batch(connection, std::exchange(batch, {}), std::exchange(content_bytes, 0), prefix, sums);
+    name_bytes = 0;
   }
-  if (!batch.empty()) ask_batch(connection, batch, prefix, sums);
+  if (!batch.empty()) ask_batch(connection, batch, content_bytes, prefix, sums);
   for (const SourceFile& file : files) {
     if (!sums.contains(file.path.bytes()))
       throw no_sums("there was no line for " + printable(file.path.bytes()));

@@ -41,7 +41,7 @@ INSTANTIATE_TEST_SUITE_P(
                     MarkerCase{"AllFailed", {failed_today}, remove_it, leave, set},
                     MarkerCase{"OthersAreThereAlready", {staged, held_not_selected}, set, set, set},
                     MarkerCase{"OthersAreMissing", {staged, missing_not_selected}, remove_it, set, set}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace peerstage::daemon

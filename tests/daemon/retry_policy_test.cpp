@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
                     milliseconds(10'000),
                     0.5,
                     {NextStep::give_up, milliseconds(0)}}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& tested) { return tested.param.name; });
 
 TEST(RetryPolicy, TheDelayIsCapped) {
   config::StagingSettings patient = settings();

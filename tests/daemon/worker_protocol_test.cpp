@@ -86,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadStream{"BytesBehindTheFields", framed(std::string("\0", 1) + std::string(17, 'x'))},
                     BadStream{"StringLongerThanTheRecord", framed(std::string("\2\xff\0\0\0abc", 8))},
                     BadStream{"EventOfAnUnknownLevel", framed(std::string("\3\4\0\0\0\0", 6))}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace peerstage::daemon

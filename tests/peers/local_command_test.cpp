@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(LocalCommand, EndlessCommand,
                          testing::Values(Endless{"Silent", "sleep 60"}, Endless{"Talking", "yes"},
                                          Endless{"WithAChild", "sleep 60 & wait"},
                                          Endless{"WithClosedStreams", "exec >&- 2>&- <&-; sleep 60"}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& tested) { return tested.param.name; });
 
 TEST(LocalCommand, AMissingProgramIsNamed) {
   Command command;

@@ -55,6 +55,7 @@ class FetchTest : public testing::Test {
           << file.request.path;
     }
     EXPECT_EQ(server.open_handles(), 0U);
+    EXPECT_EQ(server.bad_handles, 0U);
   }
 
   FakeSftpServer server;
@@ -433,6 +434,63 @@ TEST_F(FetchTest, AServerThatBreaksTheProtocolEndsTheSession) {
     for (const auto& file : wanted.files)
       EXPECT_EQ(file.content, content(400'000, 1).substr(0, file.content.size())) << file.request.path;
     EXPECT_THROW(client.lstat("/a"), PeerError);
+  }
+}
+
+TEST_F(FetchTest, WhatHasToWaitForALateAnswerIsBounded) {
+  add("/big", content(20'000'000, 1));
+  server.tamper = [](FakeSftpServer::Reply& reply) {
+    if (reply.request == read_request && reply.nth == 0) reply.copies = 0;
+  };
+  EXPECT_THROW(fetch(), PeerError);
+  EXPECT_LE(server.count("READ"), (2U << 20U) / 256'000 + 1);
+  EXPECT_EQ(receiver.files[0].content, "");
+}
+
+/// Damage to any one answer of a whole session. Content cannot be checked here: the damage may have hit it.
+TEST_F(FetchTest, RandomDamageEndsInAPeerErrorOrInWholeFiles) {
+  for (std::uint32_t seed = 1; seed <= 1000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    FakeSftpServer damaged;
+    damaged.extensions = openssh_extensions;
+    if (seed % 2 == 0) damaged.shuffle_seed = seed;
+    CollectingReceiver wanted;
+    for (int i = 0; i < 10; ++i) {
+      const std::string path = "/dir/" + std::to_string(i);
+      damaged.add_file(path, std::string(random() % 5000, 'x'));
+      wanted.want(path, damaged.tree[path].content.size());
+    }
+    damaged.add_directory("/dir");
+    damaged.names_per_packet = 3;
+    std::size_t left = random() % 60;
+    damaged.tamper = [&](FakeSftpServer::Reply& reply) {
+      if (left-- != 0) return;
+      switch (random() % 5) {
+        case 0:
+          reply.type = static_cast<std::uint8_t>(random());
+          break;
+        case 1:
+          reply.id ^= 1U << random() % 32;
+          break;
+        case 2:
+          reply.announced_length = static_cast<std::uint32_t>(reply.body.size() + random() % 10);
+          break;
+        case 3:
+          reply.body.resize(random() % (reply.body.size() + 1));
+          break;
+        default:
+          reply.body[random() % std::min<std::size_t>(reply.body.size(), 40)] = static_cast<char>(random());
+      }
+    };
+    try {
+      Client client(damaged, "web1", damaged);
+      client.list("/dir", {});
+      client.fetch(wanted);
+      client.write_marker("/dir/marker");
+      for (const auto& file : wanted.files) EXPECT_TRUE(file.complete || file.failure) << file.request.path;
+    } catch (const PeerError&) {
+    }
   }
 }
 

@@ -68,6 +68,16 @@ TEST(PacketStream, SurvivesAChangeOfTheReceiveSizeInTheMiddleOfAPacket) {
   EXPECT_EQ(transport.last_size, 8U << 20U);
 }
 
+TEST(PacketStream, AChangeOfTheReceiveSizeLeavesThePacketInHandAlone) {
+  const std::string body(100'000, 'x');
+  TextTransport transport(wire_string("g" + body) + wire_string("gy"), 100'005);
+  PacketStream packets(transport, "web1");
+  const Packet packet = packets.next();
+  packets.set_receive_size(8U << 20U);
+  EXPECT_EQ(body_of(packet), body);
+  EXPECT_EQ(body_of(packets.next()), "y");
+}
+
 struct EndCase {
   const char* name;
   std::string stream;

@@ -78,7 +78,7 @@ class Request:
 class Server:
     """Honest. A case derives from it and lies in one thing."""
     files = {b"first.tar": b"1" * 1000, b"second.tar": b"2" * 100_000}
-    answer_at_once = True
+    other_versions = ()   # contents that may be fetched although `files` has others
 
     def __init__(self, state):
         self.state = Path(state)
@@ -425,6 +425,8 @@ class LargeDirectory(Server):
 
 @case("file never ends")
 class NeverEnds(Server):
+    other_versions = (b"1" * 100_000,)
+
     def answer_read(self, request, path, offset, length):
         self.reply(request, DATA, string(b"1" * min(length, 65536)))
 
@@ -476,6 +478,7 @@ class MoreData(Server):
 @case("file changes once")
 class ChangesOnce(Server):
     """Another content and another time from the first read on; kept over connections by a file."""
+    other_versions = (b"new" * 1000,)
 
     def change_tree(self):
         if (self.state / "changed").exists():

@@ -179,8 +179,11 @@ FakeSftpServer::Reply FakeSftpServer::reply_to(std::uint8_t request, std::string
   const std::string name = arguments.string();  // every request begins with a path, a handle or a name
   const auto found = handles_.find(name);
   const bool needs_handle = request == type_close || request == type_read || request == type_readdir;
-  if (needs_handle && found == handles_.end())
-    throw std::logic_error("the client used a handle that is not open");
+  if (needs_handle && found == handles_.end()) {
+    ++bad_handles;
+    set_status(reply, status_failure);
+    return reply;
+  }
   reply.path = needs_handle ? found->second.path : name;
   switch (request) {
     case type_open:

@@ -86,6 +86,7 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
 
   // What was seen.
   std::size_t sends = 0, answers = 0, most_open = 0, largest_receive = 0;
+  std::size_t bad_handles = 0;     ///< requests with a handle that was not open
   std::vector<std::string> calls;  ///< "REMOVE /x", in order
   std::size_t open_handles() const { return handles_.size(); }
   std::size_t count(std::string_view call) const;

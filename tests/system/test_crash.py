@@ -27,9 +27,9 @@ class CrashTest(PoolTest):
         self.pool.remote("far", files)
         self.pool.write_known_hosts()
 
-    def check_disk(self, when):
-        """I1, I2, I3: what is visible is whole, and a marker means what it says."""
-        self.assertEqual(self.pool.violations(), [], when)
+    def check_disk(self, when, was_killed):
+        """What is visible is whole, and a marker means what it says."""
+        self.assertEqual(self.pool.violations(was_killed), [], when)
         days = {os.path.dirname(name) for name, entry in self.pool.visible_files().items()
                 if name.count("/") == 3 and entry.kind == "directory"}
         (day,) = days or {None}
@@ -65,10 +65,10 @@ class CrashTest(PoolTest):
             time.sleep(moment)   # the moment is the point of this test
             kill_tree(process)
             when = f"seed {SEED}, kill {number} after {moment:.3f} s"
-            self.check_disk(when)
+            self.check_disk(when, was_killed=True)
             again = self.pool.stage()
             self.assert_exit(again, 0)
-            self.check_disk(f"{when}, next run")
+            self.check_disk(f"{when}, next run", was_killed=False)
             for peer in self.pool.peers:
                 self.assert_marked(peer)
             self.assertEqual(self.pool.leftovers(), [], when)

@@ -21,15 +21,16 @@ class DiskTest(PoolTest):
         os.chown(pool.staging, *(getattr(os.stat(pool.working), name) for name in ("st_uid", "st_gid")))
         return pool
 
-    def test_full_in_the_middle(self):
+    def test_does_not_fit(self):
+        """Seen before anything is fetched."""
         for kind in ("local", "remote"):
             with self.subTest(kind):
                 pool = self.pool_on("size=4m")
                 big = getattr(pool, kind)("big", {"data": os.urandom(8 << 20)})
                 small = pool.local("small", {"data": b"s"})
                 result = pool.stage()
-                self.assertIn(result.exit, (6, 7), str(result))
-                self.assertIn("space", result.message("big") if result.json["peers"] else result.json["run"]["error"])
+                self.assert_exit(result, 7)
+                self.assert_failed(result, "big", "permanent", "disk full", "8388608", pool.staging)
                 self.assertIsNone(pool.staged(result, big))
                 self.assert_marked(big, False)
                 self.assertFalse((result.day / "cback.stage").exists())
@@ -39,6 +40,28 @@ class DiskTest(PoolTest):
                 self.assert_exit(again, 0)
                 self.assert_staged(pool, again, big)
                 self.assert_staged(pool, again, small)
+                self.assertEqual(pool.leftovers(), [])
+
+    def test_filled_by_somebody_else_in_the_middle(self):
+        for kind in ("local", "remote"):
+            with self.subTest(kind):
+                pool = self.pool_on("size=16m", bandwidth_limit="4 MB")
+                big = getattr(pool, kind)("big", {"data": os.urandom(8 << 20)})
+                process = pool.start("stage", "--json")
+                pool.wait_until(process, lambda pool=pool: pool.unfinished_bytes() > 0, "bytes arrive")
+                filler = pool.staging / "filler"
+                with self.assertRaises(OSError), open(filler, "wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(1 << 20))
+                result = pool.finish(process)
+                self.assert_exit(result, 7)
+                self.assert_failed(result, "big", "permanent", "No space left")
+                self.assertIsNone(pool.staged(result, big))
+                self.assert_marked(big, False)
+                filler.unlink()
+                again = pool.stage()
+                self.assert_exit(again, 0)
+                self.assert_staged(pool, again, big)
                 self.assertEqual(pool.leftovers(), [])
 
     def test_no_inodes_left(self):

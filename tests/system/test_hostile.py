@@ -36,8 +36,9 @@ class EvilPool(Pool):
         assert peer.address == self.evil_address
         (self.state / "case").write_text(case)
         peer.collect = "/collect"
-        for node in evil_sftp.CASES[case](self.state).tree.values():
-            self.versions.add(sha256(node.data))
+        server = evil_sftp.CASES[case](self.state)
+        self.versions |= {sha256(data) for data in server.other_versions}
+        self.versions |= {sha256(node.data) for node in server.tree.values()}
         return peer
 
     def is_marked(self):

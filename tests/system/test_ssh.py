@@ -94,7 +94,7 @@ class HostKeys(SshTest):
         pool.known_hosts.write_text("\n".join(lines) + "\n")
         pool.write_known_hosts = lambda: None
         before = pool.known_hosts.read_bytes()
-        result = self.stage_with_one_failure(pool, "hostile", "host key", pool.far.address, str(pool.known_hosts))
+        result = self.stage_with_one_failure(pool, "permanent", "host key", "far", pool.far.address, str(pool.known_hosts))
         self.assertIn("SHA256:", result.message("far"))
         self.assertEqual(self.attempts(pool, pool.far.address), [])
         self.assertEqual(pool.known_hosts.read_bytes(), before)
@@ -134,8 +134,54 @@ class HostKeys(SshTest):
         pool.far.write("new", b"new")
         changed = pool.stage()
         self.assert_exit(changed, 7)
-        self.assert_failed(changed, "far", "hostile", "host key")
+        self.assert_failed(changed, "far", "permanent", "host key")
         self.assertEqual((own / "known_hosts").read_text(), learnt)
+
+
+class Trust(SshTest):
+    """`peerstage trust PEER` brings a host key into known_hosts, and only after somebody agreed."""
+
+    def pool_that_knows_nobody(self):
+        pool = self.make_pool()
+        pool.far = pool.remote("far", {"data": b"d"})
+        own = pool.make_directory("ssh", pool.user)
+        pool.ssh_settings["known_hosts"] = own / "known_hosts"
+        return pool, own / "known_hosts"
+
+    def test_agreed(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        self.assert_exit(pool.stage(), 7)
+        trust = pool.run("trust", "far", "--yes")
+        self.assert_exit(trust, 0)
+        self.assertIn("SHA256:", trust.stdout)
+        self.assertIn(f"[{pool.far.address}]:{pool.sshd.port} {pool.sshd.host_key}", known_hosts.read_text())
+        self.assertNotIn("Accepted", pool.sshd.log_text())
+        self.assert_exit(pool.stage(), 0)
+
+    def test_nobody_to_ask(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        result = pool.run("trust", "far")
+        self.assertNotEqual(result.exit, 0, str(result))
+        self.assertIn("SHA256:", result.stdout + result.stderr)
+        self.assertFalse(known_hosts.exists() and known_hosts.read_text(), str(result))
+
+    def test_key_that_changed_is_not_replaced(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        other = make_key(pool.directory / "other")
+        known_hosts.write_text(f"[{pool.far.address}]:{pool.sshd.port} {other}\n")
+        before = known_hosts.read_bytes()
+        result = pool.run("trust", "far", "--yes")
+        self.assertNotEqual(result.exit, 0, str(result))
+        self.assertEqual(known_hosts.read_bytes(), before)
+
+    def test_no_such_peer(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        pool.local("near", {})
+        for name in ("nobody", "near"):
+            result = pool.run("trust", name, "--yes")
+            self.assertIn(result.exit, (2, 4, 6), str(result))
+            self.assertIn(name, result.stderr)
+        self.assertFalse(known_hosts.exists())
 
 
 class Authentication(SshTest):
