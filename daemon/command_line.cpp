@@ -46,7 +46,7 @@ struct Arguments {
   std::map<std::string, Occurrences> switches;  ///< by long name
   std::vector<std::string> words;
 
-  bool has(const std::string& name) const { return switches.count(name) != 0; }
+  bool has(const std::string& name) const { return switches.contains(name); }
   std::vector<std::string> all(const std::string& name) const;
   template <typename Parse>
   auto value(const std::string& name, Parse parse) const -> std::optional<decltype(parse(std::string()))>;

@@ -39,8 +39,8 @@ std::string time_zone() {
 
 std::vector<std::string> diagnostics() {
   return {
-      "Program: peerstage " PEERSTAGE_VERSION,
-      "Compiler: " __VERSION__,
+      std::string("Program: peerstage ") + PEERSTAGE_VERSION,
+      std::string("Compiler: ") + __VERSION__,
       "Boost: " + std::to_string(BOOST_VERSION / 100'000) + "." + std::to_string(BOOST_VERSION / 100 % 1000),
       "Platform: " + platform(),
       "User: uid " + std::to_string(::geteuid()) + ", gid " + std::to_string(::getegid()),

@@ -37,7 +37,7 @@ const config::StagePeer& find_remote_peer(const config::StagePlan& plan, const s
 /// Becomes the user whose known_hosts it is, so that the file ends up his, whatever stands in his home.
 User become_staging_user(const config::StagePlan& plan) {
   if (::geteuid() != 0) return calling_user();
-  const User user = look_up_user(plan.backup_user, plan.backup_group);
+  User user = look_up_user(plan.backup_user, plan.backup_group);
   const peers::Descriptor everything(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   Confinement confinement;
   confinement.supervisor = ::getppid();

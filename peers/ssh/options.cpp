@@ -247,7 +247,7 @@ void resolve_algorithms(ConnectionOptions& options, const config::SshSettings& s
 void resolve_files(ConnectionOptions& options, const config::SshSettings& settings, const SshConfig& config,
                    const Tokens& tokens) {
   const auto known_hosts = [&](const std::vector<std::string>& setting, const char* keyword,
-                               std::vector<std::string> defaults) {
+                               const std::vector<std::string>& defaults) {
     const ConfigLine* line = config.find(keyword);
     return expand_paths(!setting.empty() ? setting : line != nullptr ? line->words : defaults, tokens);
   };

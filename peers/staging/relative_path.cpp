@@ -24,7 +24,7 @@ RelativePath RelativePath::parse(std::string_view bytes) {
   check_length(path.bytes_);
   for (std::size_t begin = 0;;) {
     const std::size_t slash = bytes.find('/', begin);
-    EntryName(bytes.substr(begin, slash - begin));
+    [[maybe_unused]] const EntryName checked(bytes.substr(begin, slash - begin));
     if (slash == std::string_view::npos) return path;
     begin = slash + 1;
   }

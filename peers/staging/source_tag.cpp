@@ -43,7 +43,7 @@ std::optional<SourceTag> SourceTag::from_text(std::string_view text) {
 }
 
 std::optional<SourceTag> read_tag(int file) {
-  std::array<char, 160> text;
+  std::array<char, 160> text{};
   const ssize_t length = ::fgetxattr(file, attribute, text.data(), text.size());
   if (length < 0) return std::nullopt;
   return SourceTag::from_text({text.data(), static_cast<std::size_t>(length)});

@@ -39,7 +39,7 @@ std::string boot_note() {
 }
 
 std::string publishing_note(Date day) {
-  std::array<char, 48> text;
+  std::array<char, 48> text{};
   const int length = std::snprintf(text.data(), text.size(), "%.*s%04d-%02u-%02u",
                                    static_cast<int>(publishing_prefix.size()), publishing_prefix.data(),
                                    static_cast<int>(day.year()), static_cast<unsigned>(day.month()),

@@ -24,7 +24,7 @@ const std::string new_marker_name = ".marker";
 
 /// "2026", "11", "20".
 std::array<std::string, 3> components(Date date) {
-  std::array<char, 32> text;
+  std::array<char, 32> text{};
   const int length = std::snprintf(text.data(), text.size(), "%04d%02u%02u", static_cast<int>(date.year()),
                                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
   const std::string digits(text.data(), static_cast<std::size_t>(length));
