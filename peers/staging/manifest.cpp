@@ -1,6 +1,8 @@
 #include "peers/staging/manifest.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "peers/failure.h"
 #include "peers/staging/relative_path.h"
@@ -71,6 +73,30 @@ PeerError line_error(const std::string& what, std::size_t line, const std::strin
   return {FailureKind::permanent, what + ", line " + std::to_string(line) + ": " + reason};
 }
 
+/// Calls `take(entry, number)` for each line.
+template <typename Take>
+void for_each_line(std::string_view text, const std::string& what, Take take) {
+  std::size_t number = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    ++number;
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    auto entry = parse_line(text.substr(begin, end - begin));
+    if (!entry) throw line_error(what, number, "not a line that sha256sum writes");
+    take(std::move(*entry), number);
+    begin = end + 1;
+  }
+}
+
+/// The name in a manifest, checked.
+std::string checked_name(std::string_view name, const std::string& what, std::size_t number) {
+  if (name.starts_with("./")) name.remove_prefix(2);
+  try {
+    return RelativePath::parse(name).bytes();
+  } catch (const PeerError& error) {
+    throw PeerError(error.kind(), what + ", line " + std::to_string(number) + ": " + error.what());
+  }
+}
+
 }  // namespace
 
 std::string manifest_line(const std::string& name, const Digest& sum) {
@@ -80,32 +106,17 @@ std::string manifest_line(const std::string& name, const Digest& sum) {
 
 std::vector<NamedSum> parse_sums(std::string_view text, const std::string& what) {
   std::vector<NamedSum> sums;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    auto line = parse_line(text.substr(begin, end - begin));
-    if (!line) throw line_error(what, sums.size() + 1, "not a line that sha256sum writes");
-    sums.push_back(std::move(*line));
-    begin = end + 1;
-  }
+  for_each_line(text, what, [&](NamedSum entry, std::size_t) { sums.push_back(std::move(entry)); });
   return sums;
 }
 
 Manifest parse_manifest(std::string_view text, const std::string& what) {
   Manifest manifest;
-  std::size_t line = 0;
-  for (const NamedSum& entry : parse_sums(text, what)) {
-    ++line;
-    std::string_view name = entry.name;
-    if (name.starts_with("./")) name.remove_prefix(2);
-    try {
-      const auto [known, added] = manifest.try_emplace(RelativePath::parse(name).bytes(), entry.sum);
-      if (!added && known->second != entry.sum)
-        throw line_error(what, line, "a second, different sum for one name");
-    } catch (const PeerError& error) {
-      if (error.kind() != FailureKind::hostile) throw;
-      throw PeerError(error.kind(), what + ", line " + std::to_string(line) + ": " + error.what());
-    }
-  }
+  for_each_line(text, what, [&](const NamedSum& entry, std::size_t number) {
+    const auto [known, added] = manifest.try_emplace(checked_name(entry.name, what, number), entry.sum);
+    if (!added && known->second != entry.sum)
+      throw line_error(what, number, "a second, different sum for one name");
+  });
   return manifest;
 }
 

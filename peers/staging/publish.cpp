@@ -283,10 +283,13 @@ void publish(const PeerPlace& place, const Spool& spool, const NewTree& tree,
 }
 
 void clear_unfinished(const Directory& day, const std::string& peer) {
+  const std::string fresh = new_name(peer);
   const std::string old = old_name(peer);
-  if (day.find(old) && !day.find(peer)) rename_new({day, old}, {day, peer});
+  const bool has_old = day.find(old).has_value();
+  if (!has_old && !day.find(fresh)) return;
+  if (has_old && !day.find(peer)) rename_new({day, old}, {day, peer});
   day.sync();  // what is removed now must not be needed after a power cut
-  day.remove_tree(new_name(peer));
+  day.remove_tree(fresh);
   day.remove_tree(old);
 }
 

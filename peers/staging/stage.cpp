@@ -115,27 +115,24 @@ class Staging {
     for (const SkippedEntry& entry : situation.survey.skipped) observer_.skipped(entry.name, entry.reason);
   }
 
+  /// Of an attempt that died while it published.
   void clear_own_leftovers() {
+    clear_unfinished(place_.day(), place_.peer_name());
     const auto spool = Spool::find(place_.spools(), place_.peer_name(), place_.owner());
-    if (!spool) return;
-    for (const Date day : spool->publishing()) {
-      if (day != place_.date()) continue;
-      clear_unfinished(place_.day(), place_.peer_name());
-      spool->forget_publishing(day);
-    }
+    if (spool) spool->forget_publishing(place_.date());
   }
 
   // --- fetching ---
 
   /// False: once more.
   bool fetch(const Situation& situation) {
-    const std::vector<WantedFile> files = wanted_files(situation);
+    std::vector<WantedFile> files = wanted_files(situation);
     check_space(situation, files);
     if (situation.plan.fetch.size() > many_files) durability_ = Durability::together;
     const Spool& spool = open_spool();
     FetchResult result = fetch_files({connection_, collect_dir_, spool, place_, modes_, options_.minimum_free,
                                       durability_, rate_, progress_},
-                                     files);
+                                     std::move(files));
     fetched_.merge(result.sums);
     continued_.merge(result.continued);
     reused_ += result.reused;
@@ -340,10 +337,8 @@ class Staging {
     result.bytes = situation.survey.bytes();
     result.reused_files = situation.plan.kept.size() + reused_;
     if (!situation.held) return result;
-    std::set<std::string> present;
-    for (const SourceFile& file : situation.survey.files) present.insert(file.path.bytes());
     for (const auto& [path, file] : situation.held->files) {
-      if (!file.sum || present.contains(path)) continue;
+      if (!file.sum || situation.survey.has_file(path)) continue;
       ++result.files;
       ++result.reused_files;
       result.bytes += file.size;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <deque>
-#include <unordered_set>
+#include <string_view>
 #include <utility>
 
 #include "peers/text.h"
@@ -41,16 +41,24 @@ class Surveyor {
 
   void list(const Unlisted& directory) {
     const std::string where = directory.path ? path_on_peer(collect_dir_, *directory.path) : collect_dir_;
-    std::unordered_set<std::string> names;
-    for (const ListedEntry& entry : connection_.list(where, limits_)) {
+    const std::vector<ListedEntry> entries = connection_.list(where, limits_);
+    refuse_duplicates(where, entries);
+    for (const ListedEntry& entry : entries) {
       const EntryName name(entry.name);
-      if (!names.insert(entry.name).second) {
-        throw PeerError(FailureKind::hostile, "the listing of " + printable(where) + " has the name \"" +
-                                                  printable(entry.name) + "\" twice");
-      }
       count(entry);
       take(directory, name, entry.info);
     }
+  }
+
+  static void refuse_duplicates(const std::string& where, const std::vector<ListedEntry>& entries) {
+    std::vector<std::string_view> names;
+    names.reserve(entries.size());
+    for (const ListedEntry& entry : entries) names.push_back(entry.name);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice == names.end()) return;
+    throw PeerError(FailureKind::hostile, "the listing of " + printable(where) + " has the name \"" +
+                                              printable(*twice, 300) + "\" twice");
   }
 
   /// The limits are those of the whole collect directory: what one listing used, the next ones cannot.
@@ -132,6 +140,13 @@ std::uint64_t Survey::bytes() const {
   std::uint64_t sum = 0;
   for (const SourceFile& file : files) sum += file.size;
   return sum;
+}
+
+bool Survey::has_file(const std::string& path) const {
+  const auto place = std::lower_bound(
+      files.begin(), files.end(), path,
+      [](const SourceFile& file, const std::string& wanted) { return file.path.bytes() < wanted; });
+  return place != files.end() && place->path.bytes() == path;
 }
 
 Survey survey(Connection& connection, const std::string& collect_dir, const SurveyRules& rules) {

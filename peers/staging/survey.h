@@ -38,6 +38,7 @@ struct Survey {
   bool operator==(const Survey&) const = default;
 
   std::uint64_t bytes() const;
+  bool has_file(const std::string& path) const;
 };
 
 /// What to do with what is no regular file.

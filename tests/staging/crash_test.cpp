@@ -34,6 +34,15 @@ Tree visible(const std::string& day) {
 
 class Crash : public StagingFixture {
  protected:
+  /// Nobody else may read a beginning of the secret, wherever it lies.
+  void expect_secret_is_kept() const {
+    for (const auto& [path, description] : tree_of(staging_dir)) {
+      if (description.find("secret") != std::string::npos && !path.ends_with("cback.sha256")) {
+        EXPECT_TRUE(description.starts_with("600 ")) << path << ": " << description;
+      }
+    }
+  }
+
   /// Kills the run at each call in turn, until one survives. `prepare` makes the state before each.
   void sweep(const std::function<void()>& prepare, const Tree& before, const Tree& after) {
     unsigned n = 1;
@@ -45,6 +54,7 @@ class Crash : public StagingFixture {
       const Tree left = visible(day());
       ASSERT_TRUE(left == before || left == after)
           << "at call " << n << ": " << ::testing::PrintToString(left);
+      expect_secret_is_kept();
       if (result == TrapResult::ran_to_its_end) break;
       stage();
       ASSERT_EQ(tree_of(day()), after) << "after call " << n;
@@ -60,7 +70,7 @@ TEST_F(Crash, at_any_call_of_a_first_run_leaves_nothing_or_all) {
   peer.add_file("/collect/cback.collect", "");
   peer.add_file("/collect/a", std::string(3000, 'a'));
   peer.add_directory("/collect/sub");
-  peer.add_file("/collect/sub/b", "beta");
+  peer.add_file("/collect/sub/b", "secret", 0600);
   stage();
   const Tree after = tree_of(day());
   sweep([this] { remove_staging(); }, {}, after);

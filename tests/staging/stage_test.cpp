@@ -568,6 +568,40 @@ TEST_F(Stage, a_crash_between_build_and_rename_is_cleared_up) {
   EXPECT_FALSE(exists(spool()));
 }
 
+TEST_F(Stage, an_unfinished_tree_without_a_note_is_cleared_up_too) {
+  peer.add_file("/collect/a", "alpha");
+  write_file(day() + "/cback.peerstage.web1/half", "built");
+  EXPECT_TRUE(stage().changed);
+  EXPECT_EQ(without_manifest(tree_of(peer_day())), (Tree{{"a", "644 alpha"}}));
+  EXPECT_FALSE(exists(day() + "/cback.peerstage.web1"));
+}
+
+TEST_F(Stage, a_peer_with_a_name_of_255_bytes_can_be_staged) {
+  const std::string name(255, 'p');
+  peer.add_file("/collect/a", "alpha");
+  for (const char* content : {"beta", "gamma"}) {
+    StagingArea area = StagingArea::open(staging_dir, std::nullopt, RunMode::real);
+    area.open_day(today);
+    PeerPlace place = area.place(name);
+    stage_tree(peer, "/collect", place, options, observer);
+    EXPECT_TRUE(area.has_peer(name));
+    peer.change("/collect/a", content);
+  }
+  EXPECT_EQ(without_manifest(tree_of(day() + "/" + name)), (Tree{{"a", "644 beta"}}));
+}
+
+TEST_F(Stage, directories_that_may_not_be_written_are_replaced_all_the_same) {
+  peer.add_file("/collect/a", "alpha");
+  stage();
+  write_file(peer_day() + "/theirs/x", "kept");
+  std::filesystem::permissions(peer_day() + "/theirs", std::filesystem::perms(0555));
+  peer.change("/collect/a", "beta");
+  stage();
+  EXPECT_EQ(tree_of(day()).size(), 5U);
+  EXPECT_EQ(without_manifest(tree_of(peer_day())),
+            (Tree{{"a", "644 beta"}, {"theirs", "555 directory"}, {"theirs/x", "644 kept"}}));
+}
+
 TEST_F(Stage, a_crash_between_two_renames_is_undone) {
   peer.add_file("/collect/a", "alpha");
   stage();
