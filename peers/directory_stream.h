@@ -15,8 +15,8 @@ class DirectoryStream {
   explicit operator bool() const { return stream_ != nullptr; }
 
   int descriptor() const { return ::dirfd(stream_.get()); }
-  /// The next entry except "." and "..", valid until the next call. Null at the end, with errno 0, and after an
-  /// error, with errno set.
+  /// The next entry except "." and "..", valid until the next call. Null at the end, with errno 0, and after
+  /// an error, with errno set.
   const dirent* next();
 
  private:
