@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "peers/sftp/client.h"
-#include "tests/sftp/collecting_receiver.h"
+#include "tests/support/collecting_receiver.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/text_file.h"
 
