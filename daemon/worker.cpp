@@ -100,7 +100,8 @@ std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
                                                 order.peer.cback_command, order.options};
   if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(description);
   return std::make_unique<peers::RemotePeer>(description, *order.peer.ssh,
-                                             peers::ssh::LocalUser{order.user.name, order.user.home});
+                                             peers::ssh::LocalUser{order.user.name, order.user.home},
+                                             order.peer.staging.connections_per_peer);
 }
 
 /// Where a worker may write beside the staging directory: a local peer's collect directory (the marker), and

@@ -26,7 +26,7 @@ namespace {
 
 using test::TemporaryDirectory;
 
-enum class Way { local, remote };
+enum class Way { local, remote, remote_over_three_connections };
 
 class Silence final : public Observer {
  public:
@@ -56,7 +56,7 @@ config::SshSettings settings_for_server() {
 class PeerContract : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
-    if (GetParam() == Way::remote && !test::Sshd::available())
+    if (GetParam() != Way::local && !test::Sshd::available())
       GTEST_SKIP() << "there is no sshd on this machine";
     ::umask(022);
     std::filesystem::create_directory(collect_dir());
@@ -72,8 +72,9 @@ class PeerContract : public testing::TestWithParam<Way> {
   std::unique_ptr<Peer> peer() const {
     ConnectedPeer::Description description{"web1", collect_dir(), cback_command_, options_};
     if (GetParam() == Way::local) return std::make_unique<LocalPeer>(std::move(description));
-    return std::make_unique<RemotePeer>(std::move(description), settings_for_server(),
-                                        ssh::LocalUser{"tester", "/nonexistent"});
+    const unsigned connections = GetParam() == Way::remote ? 1 : 3;
+    return std::make_unique<RemotePeer>(description, settings_for_server(),
+                                        ssh::LocalUser{"tester", "/nonexistent"}, connections);
   }
 
   Outcome<StagedTree> stage() const {
@@ -362,8 +363,21 @@ TEST_P(PeerContract, WithoutACommandThereAreNoManagedActions) {
   EXPECT_EQ(std::get<Failure>(outcome).kind, FailureKind::permanent);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryWay, PeerContract, testing::Values(Way::local, Way::remote),
-                         [](const auto& tested) { return tested.param == Way::local ? "Local" : "Remote"; });
+const char* name_of(Way way) {
+  switch (way) {
+    case Way::local:
+      return "Local";
+    case Way::remote:
+      return "Remote";
+    case Way::remote_over_three_connections:
+      return "RemoteOverThreeConnections";
+  }
+  return "";
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryWay, PeerContract,
+                         testing::Values(Way::local, Way::remote, Way::remote_over_three_connections),
+                         [](const auto& tested) { return name_of(tested.param); });
 
 }  // namespace
 }  // namespace peerstage::peers

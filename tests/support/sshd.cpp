@@ -16,6 +16,7 @@
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,10 +185,23 @@ void Sshd::kill() {
   pid_ = -1;
 }
 
+namespace {
+
+bool accepts_connections(const fs::path& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket.string().copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
+  const peers::Descriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+}  // namespace
+
 Agent::Agent(const fs::path& socket, const fs::path& key)
     : pid_(start_program({"ssh-agent", "-D", "-a", socket.string()})) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!fs::exists(socket) && std::chrono::steady_clock::now() < deadline) {
+  // The name appears before the agent listens.
+  while (!accepts_connections(socket) && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   run_program({"env", "SSH_AUTH_SOCK=" + socket.string(), "ssh-add", "-q", key.string()});
