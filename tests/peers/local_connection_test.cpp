@@ -1,6 +1,5 @@
 #include "peers/local_connection.h"
 
-#include <algorithm>
 #include <map>
 
 #include <fcntl.h>
