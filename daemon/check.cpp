@@ -2,9 +2,8 @@
 
 #include <iostream>
 
-#include <unistd.h>
-
 #include "config/load.h"
+#include "daemon/user.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -24,9 +23,8 @@ std::string findings_text(const std::string& path, const std::vector<config::Fin
 
 ExitCode check_configuration(const CheckCommand& command) {
   const std::string path = command.config_path.value_or(config::default_path());
-  const auto started_as = ::geteuid() == 0 ? config::StartedAs::root : config::StartedAs::user;
   const auto format = command.json ? FindingsFormat::json : FindingsFormat::text;
-  return show_findings(path, config::check(path, started_as), format, std::cout);
+  return show_findings(path, config::check(path, started_as()), format, std::cout);
 }
 
 ExitCode show_findings(const std::string& path, const std::vector<config::Finding>& findings,

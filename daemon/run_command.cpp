@@ -18,6 +18,7 @@
 #include "daemon/report.h"
 #include "daemon/screen.h"
 #include "daemon/stage_action.h"
+#include "daemon/user.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -27,8 +28,9 @@ namespace {
 std::optional<std::string> refusal(const RunCommand& command) {
   for (const std::string& action : command.actions) {
     if (action == "stage") continue;
-    return "the action " + peers::printable(action) + " is unknown: this program does stage" +
-           "; for other actions of Cedar Backup run cback3 with the same configuration";
+    return "the action " + peers::printable(action) +
+           " is unknown: this program does stage; for other actions of Cedar Backup run cback3 with the same "
+           "configuration";
   }
   if (command.managed != Managed::local) {
     return std::string("managed actions cannot be run yet: leave out --managed and --managed-only");
@@ -44,10 +46,6 @@ void warn_of_hooks(const config::Options& options, Log& log) {
                   " for the action stage is not run: this program does not run hooks yet");
     }
   }
-}
-
-config::StartedAs started_as() {
-  return ::geteuid() == 0 ? config::StartedAs::root : config::StartedAs::user;
 }
 
 class ActionRun {

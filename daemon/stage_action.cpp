@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <ctime>
 #include <memory>
 #include <set>
@@ -75,14 +74,6 @@ std::string run_id(std::chrono::system_clock::time_point started) {
   return std::string(text.data()) + "-" + std::to_string(::getpid());
 }
 
-/// STAGING/YYYY/MM/DD
-std::string daily_dir(const std::string& staging_dir, std::chrono::year_month_day date) {
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "%04d/%02u/%02u", int(date.year()), unsigned(date.month()),
-                unsigned(date.day()));
-  return (boost::filesystem::path(staging_dir) / text.data()).string();
-}
-
 peers::Failure failure_of(const WorkResult& result) {
   return {result.failure.value_or(peers::FailureKind::permanent), result.message};
 }
@@ -122,7 +113,8 @@ class StageRun final : public PoolObserver {
     report_.started = std::chrono::system_clock::now();
     report_.id = run_id(report_.started);
     report_.date = today_.date;
-    report_.daily_dir = daily_dir(plan_.staging_dir, today_.date);
+    report_.daily_dir =
+        (boost::filesystem::path(plan_.staging_dir) / staging::day_path(today_.date)).string();
     try {
       select_peers();
       find_user();

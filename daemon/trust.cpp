@@ -62,16 +62,15 @@ ExitCode settle(const TrustCommand& command, const config::StagePeer& peer, cons
   const ssh::HostKey key = ssh::probe_host_key(peer.name, *peer.ssh, local);
   const ssh::HostKeyJudgement judgement = ssh::judge_host_key(*peer.ssh, local, key);
   std::cout << key.host_pattern << " " << key.type << " " << key.fingerprint << '\n';
-  const std::string place = peers::printable(judgement.file) + ":" + std::to_string(judgement.line);
   switch (judgement.verdict) {
     case ssh::HostKeyVerdict::ok:
-      std::cout << "This key is known already, from " << place << ".\n";
+      std::cout << "This key is known already, from " << judgement.place() << ".\n";
       return ExitCode::ok;
     case ssh::HostKeyVerdict::revoked:
-      throw std::runtime_error("this key is marked as revoked in " + place + ": it is not added");
+      throw std::runtime_error("this key is marked as revoked in " + judgement.place() + ": it is not added");
     case ssh::HostKeyVerdict::changed:
       throw std::runtime_error("another key is known for this host, " + judgement.known_fingerprint + " in " +
-                               place +
+                               judgement.place() +
                                ": find out why it changed, remove that line, and run this command again");
     case ssh::HostKeyVerdict::unknown:
       break;
@@ -88,7 +87,7 @@ ExitCode settle(const TrustCommand& command, const config::StagePeer& peer, cons
 
 ExitCode trust_peer(const TrustCommand& command) {
   const std::string path = command.config_path.value_or(config::default_path());
-  auto loaded = config::load(path, ::geteuid() == 0 ? config::StartedAs::root : config::StartedAs::user);
+  auto loaded = config::load(path, started_as());
   std::optional<config::StagePlan> plan;
   if (loaded.config) plan = config::plan_stage(*loaded.config, loaded.findings);
   if (!plan) return show_findings(path, loaded.findings, FindingsFormat::text, std::cerr);

@@ -61,4 +61,8 @@ User calling_user() {
   return {std::to_string(::geteuid()), "/", ::geteuid(), ::getegid()};
 }
 
+config::StartedAs started_as() {
+  return ::geteuid() == 0 ? config::StartedAs::root : config::StartedAs::user;
+}
+
 }  // namespace peerstage::daemon

@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include "config/load.h"
+
 namespace peerstage::daemon {
 
 /// A user of this machine, as the user database has it.
@@ -20,5 +22,7 @@ User look_up_user(const std::string& user, const std::string& group);
 
 /// Who we are. The home is that of the user database, as for ssh(1), not $HOME.
 User calling_user();
+
+config::StartedAs started_as();
 
 }  // namespace peerstage::daemon

@@ -1,10 +1,10 @@
 #include "daemon/worker.h"
 
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <span>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -15,6 +15,7 @@
 
 #include "daemon/confine.h"
 #include "daemon/worker_protocol.h"
+#include "peers/descriptor.h"
 #include "peers/local_peer.h"
 #include "peers/observer.h"
 #include "peers/remote_peer.h"
@@ -32,13 +33,7 @@ class RecordSender final : public peers::Observer {
 
   void send(const WorkRecord& record) {
     const std::string bytes = encode(record);
-    for (std::size_t sent = 0; sent < bytes.size();) {
-      const ssize_t written = ::write(descriptor_, bytes.data() + sent, bytes.size() - sent);
-      if (written > 0)
-        sent += static_cast<std::size_t>(written);
-      else if (errno != EINTR)
-        return;
-    }
+    static_cast<void>(peers::write_whole(descriptor_, std::as_bytes(std::span(bytes))));
   }
 
   void planned(std::uint64_t files, std::uint64_t bytes) override { send(WorkPlanned{files, bytes}); }

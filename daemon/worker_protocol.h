@@ -71,8 +71,6 @@ class WorkRecordReader {
   void append(std::span<const char> bytes);
   /// The next whole record. Throws WorkProtocolError at the first byte that no worker of ours writes.
   std::optional<WorkRecord> next();
-  /// True when a record was cut off.
-  bool has_partial_record() const { return begin_ < bytes_.size(); }
 
  private:
   std::string bytes_;

@@ -49,7 +49,8 @@ struct FetchRequest {
   std::uint64_t size = 0;
 };
 
-/// Where fetched files go. All calls come from the thread that called `Connection::fetch`.
+/// Where fetched files go. Calls come one at a time, from the thread that called `Connection::fetch` or from
+/// others that it waits for.
 class FileReceiver {
  public:
   virtual ~FileReceiver() = default;

@@ -57,4 +57,14 @@ Descriptor open_beneath(int directory, const std::string& relative, int flags, u
   return {};
 }
 
+bool write_whole(int descriptor, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
 }  // namespace peerstage::peers

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -32,5 +34,8 @@ class Descriptor {
 /// where the kernel lacks it). `relative` has no leading slash and no "..". None, with errno set, when it
 /// cannot. Always close-on-exec.
 Descriptor open_beneath(int directory, const std::string& relative, int flags, unsigned mode = 0);
+
+/// Writes all of it at the current position. False, with errno set, when it cannot.
+bool write_whole(int descriptor, std::span<const std::byte> bytes);
 
 }  // namespace peerstage::peers

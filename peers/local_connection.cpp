@@ -1,8 +1,6 @@
 #include "peers/local_connection.h"
 
 #include <cerrno>
-#include <cstring>
-#include <dirent.h>
 #include <memory>
 #include <utility>
 
@@ -10,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "peers/directory_stream.h"
 #include "peers/local_command.h"
 #include "peers/text.h"
 
@@ -46,18 +45,6 @@ PeerError local_error(const std::string& tried, const std::string& path, int err
   return system_error(tried + " " + printable(path) + " on this machine", error_number);
 }
 
-/// Reads the directory behind the descriptor, which it takes.
-struct DirectoryStream {
-  explicit DirectoryStream(Descriptor descriptor) : stream(::fdopendir(descriptor.get()), ::closedir) {
-    if (stream) descriptor.release();
-  }
-  std::unique_ptr<DIR, int (*)(DIR*)> stream;
-};
-
-bool is_dot_or_dot_dot(const char* name) {
-  return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0;
-}
-
 }  // namespace
 
 LocalConnection::LocalConnection(std::string base) : base_(std::move(base)) {
@@ -83,20 +70,14 @@ std::optional<FileInfo> LocalConnection::lstat(const std::string& path) {
 }
 
 std::vector<ListedEntry> LocalConnection::list(const std::string& directory, const ListLimits& limits) {
-  Descriptor descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
-  if (!descriptor) throw local_error("cannot list", directory, errno);
-  const DirectoryStream listing(std::move(descriptor));
-  if (!listing.stream) throw local_error("cannot list", directory, errno);
+  DirectoryStream listing(open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK));
+  if (!listing) throw local_error("cannot list", directory, errno);
 
   std::vector<ListedEntry> entries;
   std::size_t name_bytes = 0;
-  for (;;) {
-    errno = 0;
-    const dirent* entry = ::readdir(listing.stream.get());
-    if (entry == nullptr) break;
-    if (is_dot_or_dot_dot(entry->d_name)) continue;
+  while (const dirent* entry = listing.next()) {
     struct stat status {};
-    if (::fstatat(::dirfd(listing.stream.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (::fstatat(listing.descriptor(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT) continue;  // gone since it was listed
       throw local_error("cannot look at", directory + "/" + entry->d_name, errno);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace peerstage::peers {
 namespace {
@@ -84,26 +85,6 @@ std::string shown(std::string_view bytes, const Character& character) {
   return text;
 }
 
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10U;
-  return std::nullopt;
-}
-
-/// Takes the escape off the front of `text`, which starts with a backslash.
-std::optional<char> take_escape(std::string_view& text) {
-  if (text.starts_with("\\\\")) {
-    text.remove_prefix(2);
-    return '\\';
-  }
-  if (text.size() < 4 || text[1] != 'x') return std::nullopt;
-  const auto high = hex_digit(text[2]);
-  const auto low = hex_digit(text[3]);
-  if (!high || !low) return std::nullopt;
-  text.remove_prefix(4);
-  return static_cast<char>(static_cast<unsigned char>(*high << 4U | *low));
-}
-
 }  // namespace
 
 std::string printable(std::string_view bytes) {
@@ -128,26 +109,6 @@ std::string printable(std::string_view bytes, std::size_t limit) {
     bytes.remove_prefix(character.length);
   }
   return text;
-}
-
-std::optional<std::string> from_printable(std::string_view text) {
-  std::string bytes;
-  bytes.reserve(text.size());
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    if (rest.front() != '\\') {
-      bytes += rest.front();
-      rest.remove_prefix(1);
-    } else if (const auto byte = take_escape(rest)) {
-      bytes += *byte;
-    } else {
-      return std::nullopt;
-    }
-  }
-  // Escapes that printable() would not have written (and raw bytes that it would have escaped) are not its
-  // results.
-  if (printable(bytes) != text) return std::nullopt;
-  return bytes;
 }
 
 }  // namespace peerstage::peers

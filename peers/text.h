@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,14 +10,11 @@ namespace peerstage::peers {
 
 /// Escapes so that the result is valid UTF-8 on one line, without control characters (C0, DEL, C1), without
 /// characters that change the direction of text, and reversible: `\\` is a backslash and `\xHH` a byte that
-/// is not part of valid UTF-8 or that must not be shown. See `from_printable`.
+/// is not part of valid UTF-8 or that must not be shown.
 std::string printable(std::string_view bytes);
 
 /// The first `limit` bytes of `printable(bytes)`, no character or escape cut; where that is not all of it, "…
 /// (N bytes more)" follows, which counts the bytes of the original that are not shown. Not reversible then.
 std::string printable(std::string_view bytes, std::size_t limit);
-
-/// The inverse of `printable(bytes)`; absent if the text is not one of its results.
-std::optional<std::string> from_printable(std::string_view text);
 
 }  // namespace peerstage::peers

@@ -112,15 +112,6 @@ std::vector<Entry> entries_for(const std::vector<KnownHostsFile>& files, const s
   return entries;
 }
 
-void write_all(const Descriptor& file, const std::string& path, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(file.get(), text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw system_error("cannot write " + printable(path), errno);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
 /// What cannot be synced (EINVAL: /dev/null, some file systems) has nothing to lose.
 void make_durable(const Descriptor& file, const std::string& path) {
   if (::fsync(file.get()) == 0 || errno == EINVAL) return;
@@ -136,6 +127,10 @@ bool ends_with_newline(const Descriptor& file) {
 }
 
 }  // namespace
+
+std::string HostKeyJudgement::place() const {
+  return printable(file) + ":" + std::to_string(line);
+}
 
 std::string known_hosts_name(std::string_view host, unsigned port) {
   const std::string name = lower_case(host);
@@ -210,8 +205,11 @@ void append_known_host(const std::string& path, const HostKey& key) {
   // several workers may learn keys at the same time
   while (::flock(file.get(), LOCK_EX) != 0 && errno == EINTR) {
   }
-  const std::string line = key.host_pattern + " " + key.type + " " + key.base64 + "\n";
-  write_all(file, path, ends_with_newline(file) ? line : "\n" + line);
+  std::string line = key.host_pattern + " " + key.type + " " + key.base64 + "\n";
+  if (!ends_with_newline(file)) line.insert(0, "\n");
+  if (!write_whole(file.get(), std::as_bytes(std::span(line)))) {
+    throw system_error("cannot write " + printable(path), errno);
+  }
   make_durable(file, path);
   make_durable(Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), directory);
 }

@@ -34,6 +34,9 @@ struct HostKeyJudgement {
   int line = 0;                    ///< 1-based
   std::string known_fingerprint;   ///< changed: of the key in that line
   std::vector<std::string> notes;  ///< what was left out (@cert-authority), one printable sentence each
+
+  /// "FILE:LINE", printable.
+  std::string place() const;
 };
 
 /// `host` or `[host]:port`, in lower case.

@@ -29,10 +29,6 @@ std::string add_to_known_hosts(const ConnectionOptions& options, const HostKey& 
   return options.user_known_hosts.front();
 }
 
-std::string place(const HostKeyJudgement& judgement) {
-  return printable(judgement.file) + ":" + std::to_string(judgement.line);
-}
-
 PeerError refused(const std::string& machine, const std::string& target, const HostKey& key,
                   const HostKeyJudgement& judgement) {
   const std::string start = "the host key of " + target + " ";
@@ -40,13 +36,13 @@ PeerError refused(const std::string& machine, const std::string& target, const H
     case HostKeyVerdict::changed:
       return {FailureKind::permanent,
               start + "has changed: it shows " + key.type + " " + key.fingerprint + ", but " +
-                  place(judgement) + " has " + judgement.known_fingerprint +
+                  judgement.place() + " has " + judgement.known_fingerprint +
                   "; somebody may be listening: ask whoever runs the machine, and only if the new key is "
                   "right remove that line and run `peerstage trust " +
                   machine + "`"};
     case HostKeyVerdict::revoked:
-      return {FailureKind::permanent, start + key.fingerprint + " is marked @revoked in " + place(judgement) +
-                                          ": the machine needs a new host key"};
+      return {FailureKind::permanent, start + key.fingerprint + " is marked @revoked in " +
+                                          judgement.place() + ": the machine needs a new host key"};
     case HostKeyVerdict::unknown:
     case HostKeyVerdict::ok:
       break;

@@ -2,15 +2,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <dirent.h>
-#include <memory>
 #include <stdexcept>
 #include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "peers/directory_stream.h"
 #include "peers/failure.h"
 #include "peers/text.h"
 
@@ -88,17 +86,10 @@ std::optional<struct stat> Directory::find(const std::string& name) const {
 std::vector<std::string> Directory::list() const {
   Descriptor own = open_beneath(descriptor_.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME);
   if (!own && errno == EPERM) own = open_beneath(descriptor_.get(), ".", O_RDONLY | O_DIRECTORY);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(own ? ::fdopendir(own.get()) : nullptr, ::closedir);
-  if (!stream) throw system_error("cannot list " + printable(path_), errno);
-  own.release();
-
+  DirectoryStream entries(std::move(own));
+  if (!entries) throw system_error("cannot list " + printable(path_), errno);
   std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(stream.get())) {
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
-      names.emplace_back(entry->d_name);
-    errno = 0;
-  }
+  while (const dirent* entry = entries.next()) names.emplace_back(entry->d_name);
   if (errno != 0) throw system_error("cannot list " + printable(path_), errno);
   return names;
 }

@@ -208,7 +208,7 @@ void Progress::tell() {
   told_ = std::chrono::steady_clock::now();
 }
 
-FetchResult fetch_files(const FetchContext& context, const std::vector<WantedFile> files) {
+FetchResult fetch_files(const FetchContext& context, const std::vector<WantedFile>& files) {
   FetchResult result;
   if (files.empty()) return result;
   std::vector<IncomingFile> incoming;

@@ -72,7 +72,7 @@ struct FetchResult {
 ///
 /// Throws PeerError when nothing can go on: the line broke, the disk is full or falls below the minimum that
 /// must stay free.
-FetchResult fetch_files(const FetchContext& context, std::vector<WantedFile> files);
+FetchResult fetch_files(const FetchContext& context, const std::vector<WantedFile>& files);
 
 /// The content of one file of at most `limit` bytes, in memory.
 std::string fetch_text(Connection& connection, const std::string& path, std::uint64_t size,

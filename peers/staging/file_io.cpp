@@ -44,14 +44,4 @@ std::string read_whole(int file, std::size_t limit, const std::string& shown) {
   return text;
 }
 
-bool write_whole(int file, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
 }  // namespace peerstage::peers::staging

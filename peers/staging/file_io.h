@@ -16,7 +16,4 @@ void read_pieces(int file, std::uint64_t length, const std::string& shown,
 /// The content of a file, which is an error when it is longer than `limit`.
 std::string read_whole(int file, std::size_t limit, const std::string& shown);
 
-/// Writes all of it at the current position. False, with errno set, when it cannot.
-bool write_whole(int file, std::span<const std::byte> bytes);
-
 }  // namespace peerstage::peers::staging

@@ -37,12 +37,4 @@ RelativePath RelativePath::child(const EntryName& name) const {
   return path;
 }
 
-std::optional<RelativePath> RelativePath::parent() const {
-  const std::size_t slash = bytes_.rfind('/');
-  if (slash == std::string::npos) return std::nullopt;
-  RelativePath path;
-  path.bytes_ = bytes_.substr(0, slash);
-  return path;
-}
-
 }  // namespace peerstage::peers::staging

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <compare>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,8 +18,6 @@ class RelativePath {
   static RelativePath parse(std::string_view bytes);
 
   RelativePath child(const EntryName& name) const;
-  /// Absent for a name at the top.
-  std::optional<RelativePath> parent() const;
   /// The last component.
   std::string name() const { return bytes_.substr(bytes_.rfind('/') + 1); }
 

@@ -126,13 +126,13 @@ class Staging {
 
   /// False: once more.
   bool fetch(const Situation& situation) {
-    std::vector<WantedFile> files = wanted_files(situation);
+    const std::vector<WantedFile> files = wanted_files(situation);
     check_space(situation, files);
     if (situation.plan.fetch.size() > many_files) durability_ = Durability::together;
     const Spool& spool = open_spool();
     FetchResult result = fetch_files({connection_, collect_dir_, spool, place_, modes_, options_.minimum_free,
                                       durability_, rate_, progress_},
-                                     std::move(files));
+                                     files);
     fetched_.merge(result.sums);
     continued_.merge(result.continued);
     reused_ += result.reused;

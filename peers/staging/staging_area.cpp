@@ -31,10 +31,6 @@ std::array<std::string, 3> components(Date date) {
   return {digits.substr(0, 4), digits.substr(4, 2), digits.substr(6)};
 }
 
-std::string joined(const std::array<std::string, 3>& parts) {
-  return parts[0] + "/" + parts[1] + "/" + parts[2];
-}
-
 /// Makes a path that a person configured, with its parents, and makes each new name durable.
 void make_with_parents(const fs::path& path) {
   if (path.empty() || fs::exists(path)) return;
@@ -88,14 +84,18 @@ bool can_be_peer(const std::string& name) {
 
 }  // namespace
 
-StagingArea::StagingArea(std::string path, std::optional<Ownership> owner, RunMode mode, Directory disk)
-    : path_(std::move(path)), owner_(owner), mode_(mode), disk_(std::move(disk)) {}
+std::string day_path(Date date) {
+  const auto [year, month, day] = components(date);
+  return year + "/" + month + "/" + day;
+}
+
+StagingArea::StagingArea(std::optional<Ownership> owner, RunMode mode, Directory disk)
+    : owner_(owner), mode_(mode), disk_(std::move(disk)) {}
 
 StagingArea StagingArea::open(const fs::path& staging_dir, std::optional<Ownership> owner, RunMode mode) {
   try {
     if (mode == RunMode::real) make_with_parents(staging_dir);
-    StagingArea area(staging_dir.string(), owner, mode,
-                     Directory::open(nearest_existing(staging_dir).string()));
+    StagingArea area(owner, mode, Directory::open(nearest_existing(staging_dir).string()));
     if (fs::exists(staging_dir)) {
       area.root_ = Directory::open(staging_dir.string());
       area.open_private_directory();
@@ -170,8 +170,8 @@ void StagingArea::remove_leftovers_of(const std::string& peer, bool configured, 
   for (const Date date : spool->publishing()) {
     if (const auto day = find_day(date)) clear_unfinished(*day, peer);
     spool->forget_publishing(date);
-    observer.event(EventLevel::info, "cleared up an unfinished publication of " + printable(peer) + " in " +
-                                         joined(components(date)));
+    observer.event(EventLevel::info,
+                   "cleared up an unfinished publication of " + printable(peer) + " in " + day_path(date));
   }
   if (configured) return spool->forget_other_boots();
   if (spool->remove()) {
@@ -208,10 +208,6 @@ void StagingArea::open_day(Date date) {
     current = std::move(next.directory);
   }
   day_ = std::move(current);
-}
-
-std::string StagingArea::day_path() const {
-  return path_ + "/" + joined(components(date_.value()));
 }
 
 const Directory& StagingArea::day() const {

@@ -17,6 +17,9 @@ namespace peerstage::peers::staging {
 /// A dry run creates, changes and removes nothing.
 enum class RunMode { real, dry_run };
 
+/// Where a day stands in the staging directory: "2026/11/20".
+std::string day_path(Date date);
+
 /// The staging directory, as the process that runs the show sees it. Together with what a PeerPlace is used
 /// for, this is the only code that creates, renames or removes anything below it. The tree may belong to the
 /// backup user while we are root, so every step goes through descriptors and follows no link.
@@ -49,8 +52,6 @@ class StagingArea {
   /// Opens the day, in which everything else happens; in a real run its directories are made as needed, owned
   /// like the rest, and made durable.
   void open_day(Date date);
-  /// STAGING/YYYY/MM/DD, also when it does not exist.
-  std::string day_path() const;
 
   /// Where the day of this peer goes. The name has been checked when the configuration was read.
   PeerPlace place(const std::string& peer_name) const;
@@ -67,7 +68,7 @@ class StagingArea {
   void close_day();
 
  private:
-  StagingArea(std::string path, std::optional<Ownership> owner, RunMode mode, Directory disk);
+  StagingArea(std::optional<Ownership> owner, RunMode mode, Directory disk);
 
   const Directory& day() const;
   const Directory& private_directory() const { return private_.value(); }
@@ -75,7 +76,6 @@ class StagingArea {
   std::optional<Directory> find_day(Date date) const;
   void remove_leftovers_of(const std::string& peer, bool configured, Observer& observer);
 
-  std::string path_;
   std::optional<Ownership> owner_;
   RunMode mode_;
   Directory disk_;  ///< the staging directory or, in a dry run, the nearest that exists above it

@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
-#include <sstream>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -14,6 +13,7 @@
 #include "tests/daemon/environment.h"
 #include "tests/daemon/watched_screen.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/text_file.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -22,13 +22,6 @@ using peers::EventLevel;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::MatchesRegex;
-
-std::string content(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 struct stat status_of(const std::string& path) {
   struct stat status {};
@@ -51,7 +44,7 @@ class LogInADirectory : public testing::Test {
   }
   Screen& screen() { return screen_.screen(); }
   std::string screen_content() const { return screen_.shown(); }
-  std::string log_content() const { return content(log_path_); }
+  std::string log_content() const { return test::read_text(log_path_); }
 
   const test::TemporaryDirectory directory_;
   const std::string log_path_ = directory_ / "log";
@@ -220,14 +213,14 @@ class DefaultLog : public LogInADirectory {
 TEST_F(DefaultLog, stands_below_the_state_directory_whose_parents_are_made) {
   const Environment state("XDG_STATE_HOME", directory_ / "deep/state");
   EXPECT_EXIT(log_to_the_default_path(directory_ / "home"), testing::ExitedWithCode(0), "");
-  EXPECT_THAT(content(directory_ / "deep/state/peerstage/peerstage.log"), HasSubstr("hello"));
+  EXPECT_THAT(test::read_text(directory_ / "deep/state/peerstage/peerstage.log"), HasSubstr("hello"));
   EXPECT_EQ(status_of(directory_ / "deep/state").st_mode & 0777U, 0700U);
 }
 
 TEST_F(DefaultLog, stands_in_the_home_directory_when_the_state_directory_is_not_absolute) {
   const Environment state("XDG_STATE_HOME", "state");
   EXPECT_EXIT(log_to_the_default_path(directory_ / "home"), testing::ExitedWithCode(0), "");
-  EXPECT_THAT(content(directory_ / "home/.local/state/peerstage/peerstage.log"), HasSubstr("hello"));
+  EXPECT_THAT(test::read_text(directory_ / "home/.local/state/peerstage/peerstage.log"), HasSubstr("hello"));
 }
 
 TEST_F(DefaultLog, of_root_stands_with_the_logs_of_the_system) {

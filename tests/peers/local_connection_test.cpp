@@ -1,7 +1,5 @@
 #include "peers/local_connection.h"
 
-#include <algorithm>
-#include <deque>
 #include <map>
 
 #include <fcntl.h>
@@ -10,37 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/collecting_receiver.h"
 #include "tests/support/temporary_directory.h"
 
 namespace peerstage::peers {
 namespace {
 
+using test::CollectingReceiver;
 using test::TemporaryDirectory;
-
-/// Asks for files and keeps what comes.
-class Collector final : public FileReceiver {
- public:
-  void want(const std::string& path, std::uint64_t size, std::uint64_t offset = 0) {
-    wanted_.push_back({wanted_.size(), path, offset, size});
-  }
-  std::optional<FetchRequest> next() override {
-    if (asked_ == wanted_.size()) return std::nullopt;
-    return wanted_[asked_++];
-  }
-  void data(std::size_t id, std::span<const std::byte> bytes) override {
-    content[id].append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  }
-  void complete(std::size_t id) override { completed.push_back(id); }
-  void failed(std::size_t id, const Failure& failure) override { failures[id] = failure.kind; }
-
-  std::map<std::size_t, std::string> content;
-  std::vector<std::size_t> completed;
-  std::map<std::size_t, FailureKind> failures;
-
- private:
-  std::deque<FetchRequest> wanted_;
-  std::size_t asked_ = 0;
-};
 
 TEST(LocalConnection, AFileIsSeenItselfNotWhatItPointsTo) {
   const TemporaryDirectory directory;
@@ -75,10 +50,10 @@ TEST(LocalConnection, ALinkBelowTheBaseIsNotFollowed) {
   std::filesystem::create_symlink("../secret", directory / "collect/sub");
   LocalConnection connection(directory / "collect");
   EXPECT_THROW(connection.list(directory / "collect/sub", {}), PeerError);
-  Collector collector;
-  collector.want(directory / "collect/sub/file", 1);
-  connection.fetch(collector);
-  EXPECT_EQ(collector.failures.size(), 1U);
+  CollectingReceiver receiver;
+  receiver.want(directory / "collect/sub/file", 1);
+  connection.fetch(receiver);
+  EXPECT_TRUE(receiver.files[0].failure.has_value());
 }
 
 TEST(LocalConnection, EveryEntryIsListedWithItsType) {
@@ -110,14 +85,14 @@ TEST(LocalConnection, FilesAreFetchedFromTheirOffset) {
   directory.write("small", "hello");
   directory.write("empty", "");
   LocalConnection connection(directory.path());
-  Collector collector;
-  collector.want(directory / "large", large.size());
-  collector.want(directory / "small", 5, 2);
-  collector.want(directory / "empty", 0);
-  connection.fetch(collector);
-  EXPECT_EQ(collector.content[0], large);
-  EXPECT_EQ(collector.content[1], "llo");
-  EXPECT_EQ(collector.completed, (std::vector<std::size_t>{0, 1, 2}));
+  CollectingReceiver receiver;
+  receiver.want(directory / "large", large.size());
+  receiver.want(directory / "small", 5, 2);
+  receiver.want(directory / "empty", 0);
+  connection.fetch(receiver);
+  EXPECT_EQ(receiver.files[0].content, large);
+  EXPECT_EQ(receiver.files[1].content, "llo");
+  EXPECT_EQ(receiver.completed(), 3U);
 }
 
 TEST(LocalConnection, AFileThatIsShorterGoneOrNoFileAnyMoreFailsAlone) {
@@ -126,16 +101,16 @@ TEST(LocalConnection, AFileThatIsShorterGoneOrNoFileAnyMoreFailsAlone) {
   directory.write("good", "abc");
   ::mkfifo((directory / "pipe").c_str(), 0600);
   LocalConnection connection(directory.path());
-  Collector collector;
-  collector.want(directory / "short", 10);
-  collector.want(directory / "gone", 1);
-  collector.want(directory / "pipe", 1);
-  collector.want(directory / "good", 3);
-  connection.fetch(collector);
-  EXPECT_EQ(collector.failures,
-            (std::map<std::size_t, FailureKind>{
-                {0, FailureKind::transient}, {1, FailureKind::transient}, {2, FailureKind::transient}}));
-  EXPECT_EQ(collector.completed, (std::vector<std::size_t>{3}));
+  CollectingReceiver receiver;
+  receiver.want(directory / "short", 10);
+  receiver.want(directory / "gone", 1);
+  receiver.want(directory / "pipe", 1);
+  receiver.want(directory / "good", 3);
+  connection.fetch(receiver);
+  for (const std::size_t failed : {0U, 1U, 2U}) {
+    EXPECT_EQ(receiver.files[failed].failure.value().kind, FailureKind::transient) << failed;
+  }
+  EXPECT_TRUE(receiver.files[3].complete);
 }
 
 TEST(LocalConnection, ReadingLeavesTheAccessTimeAlone) {
@@ -145,9 +120,9 @@ TEST(LocalConnection, ReadingLeavesTheAccessTimeAlone) {
                            {2'000'000, 0}};  // accessed before modified: relatime would touch it
   ASSERT_EQ(::utimensat(AT_FDCWD, file.c_str(), old, 0), 0);
   LocalConnection connection(directory.path());
-  Collector collector;
-  collector.want(file, 3);
-  connection.fetch(collector);
+  CollectingReceiver receiver;
+  receiver.want(file, 3);
+  connection.fetch(receiver);
   struct stat status {};
   ::stat(file.c_str(), &status);
   EXPECT_EQ(status.st_atim.tv_sec, 1'000'000);

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "peers/sftp/client.h"
-#include "tests/sftp/collecting_receiver.h"
+#include "tests/support/collecting_receiver.h"
 #include "tests/support/fake_sftp_server.h"
 
 namespace peerstage::peers::sftp {

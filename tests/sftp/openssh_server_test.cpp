@@ -1,12 +1,9 @@
 // The client against the real sftp-server of OpenSSH, without SSH in between.
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <random>
 #include <spawn.h>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -20,7 +17,9 @@
 #include <unistd.h>
 
 #include "peers/sftp/client.h"
-#include "tests/sftp/collecting_receiver.h"
+#include "tests/support/collecting_receiver.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/text_file.h"
 
 namespace peerstage::peers::sftp {
 namespace {
@@ -79,36 +78,24 @@ class OpensshServer : public testing::Test {
  protected:
   void SetUp() override {
     if (::access(server_program, X_OK) != 0) GTEST_SKIP() << server_program << " is not installed";
-    char name[] = "/tmp/sftp_test.XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    root = name;
-  }
-  void TearDown() override {
-    if (!root.empty()) fs::remove_all(root);
   }
 
-  void write(const std::string& name, const std::string& content) {
-    std::ofstream(root / name, std::ios::binary) << content;
-  }
-  std::string read(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
-    return text.str();
-  }
   std::string random_content(std::size_t size) {
     std::string bytes(size, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random() & 0xffU);
     return bytes;
   }
 
-  fs::path root;
+  const test::TemporaryDirectory directory;
+  const fs::path root = directory.path();
   std::mt19937 random{20261120};
 };
 
 TEST_F(OpensshServer, GivesThousandsOfFilesAndABigOneByteForByte) {
-  for (int i = 0; i < 2000; ++i) write("small" + std::to_string(i), random_content(random() % 6000));
-  write("big", random_content(64U << 20U));
-  write("name with \xff\x01 bytes", "odd");
+  for (int i = 0; i < 2000; ++i)
+    directory.write("small" + std::to_string(i), random_content(random() % 6000));
+  directory.write("big", random_content(64U << 20U));
+  directory.write("name with \xff\x01 bytes", "odd");
   ServerProcess server;
   Client client(server, "web1");
   CollectingReceiver receiver;
@@ -120,11 +107,11 @@ TEST_F(OpensshServer, GivesThousandsOfFilesAndABigOneByteForByte) {
   client.fetch(receiver);
   EXPECT_EQ(receiver.completed(), 2002U);
   for (const auto& file : receiver.files)
-    ASSERT_TRUE(file.content == read(file.request.path)) << file.request.path;
+    ASSERT_TRUE(file.content == test::read_text(file.request.path)) << file.request.path;
 }
 
 TEST_F(OpensshServer, TellsTypesSizesAndTimes) {
-  write("file", "12345");
+  directory.write("file", "12345");
   fs::permissions(root / "file", fs::perms(0640));
   const timespec times[2] = {{1, 0}, {1'234'567, 0}};
   ASSERT_EQ(utimensat(AT_FDCWD, (root / "file").c_str(), times, 0), 0);
@@ -147,8 +134,8 @@ TEST_F(OpensshServer, TellsTypesSizesAndTimes) {
 
 TEST_F(OpensshServer, FailsTheFilesThatItCannotReadAndNoOther) {
   fs::create_directory(root / "directory");
-  write("good", "good");
-  write("shrunk", "12");
+  directory.write("good", "good");
+  directory.write("shrunk", "12");
   ServerProcess server;
   Client client(server, "web1");
   CollectingReceiver receiver;
@@ -164,7 +151,7 @@ TEST_F(OpensshServer, FailsTheFilesThatItCannotReadAndNoOther) {
 }
 
 TEST_F(OpensshServer, WritesTheMarkerAndNeverThroughALink) {
-  write("victim", "precious");
+  directory.write("victim", "precious");
   fs::create_symlink(root / "victim", root / "marker");
   ServerProcess server;
   Client client(server, "web1");
@@ -174,14 +161,14 @@ TEST_F(OpensshServer, WritesTheMarkerAndNeverThroughALink) {
     EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(marker)));
     EXPECT_EQ(fs::file_size(marker), 0U);
   }
-  EXPECT_EQ(read((root / "victim").string()), "precious");
+  EXPECT_EQ(test::read_text(root / "victim"), "precious");
   EXPECT_THROW(client.write_marker((root / "no" / "such" / "directory").string()), PeerError);
   EXPECT_THROW(client.write_marker(root.string()), PeerError);
   EXPECT_TRUE(client.lstat(marker));
 }
 
 TEST_F(OpensshServer, ThatDiesIsATransientFailure) {
-  write("file", random_content(1 << 20U));
+  directory.write("file", random_content(1 << 20U));
   ServerProcess server;
   Client client(server, "web1");
   server.kill();

@@ -13,6 +13,7 @@
 
 #include "peers/descriptor.h"
 #include "peers/ssh/ssh_connection.h"
+#include "tests/support/collecting_receiver.h"
 #include "tests/support/process.h"
 #include "tests/support/sshd.h"
 
@@ -134,25 +135,12 @@ TEST_F(HostileServerTest, ChannelsThatItOpensAreRefusedAndForgotten) {
   EXPECT_TRUE(test::grew_by_less_than(8U << 20U, before));
 }
 
-/// Asks for so many files with such long names that the requests do not fit into the window of the server.
-class Greedy : public FileReceiver {
- public:
-  std::optional<FetchRequest> next() override {
-    if (asked_ == 1000) return std::nullopt;
-    return FetchRequest{asked_++, "/" + std::string(4000, 'x'), 0, 1};
-  }
-  void data(std::size_t, std::span<const std::byte>) override {}
-  void complete(std::size_t) override {}
-  void failed(std::size_t, const Failure&) override {}
-
- private:
-  std::size_t asked_ = 0;
-};
-
 TEST_F(HostileServerTest, AnSftpServerThatFloodsWithoutReadingIsHostile) {
   run("status-0");
   const std::size_t before = test::resident_bytes();
-  Greedy receiver;
+  test::CollectingReceiver receiver;
+  // So many files with such long names that the requests do not fit into the window of the server.
+  for (int i = 0; i < 1000; ++i) receiver.want("/" + std::string(4000, 'x'), 1);
   try {
     machine_->fetch(receiver);
     FAIL() << "it ended";

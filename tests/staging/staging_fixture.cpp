@@ -1,7 +1,6 @@
 #include "staging_fixture.h"
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include <sys/stat.h>
@@ -20,7 +19,7 @@ std::string octal(unsigned mode) {
 std::string description(const fs::path& path, const struct stat& status) {
   if (S_ISLNK(status.st_mode)) return "-> " + fs::read_symlink(path).string();
   if (S_ISDIR(status.st_mode)) return octal(status.st_mode) + " directory";
-  if (S_ISREG(status.st_mode)) return octal(status.st_mode) + " " + read_text(path.string());
+  if (S_ISREG(status.st_mode)) return octal(status.st_mode) + " " + read_text(path);
   return "special";
 }
 
@@ -58,16 +57,6 @@ Tree traces_of(const std::string& path) {
 Tree without_manifest(Tree tree) {
   tree.erase("cback.sha256");
   return tree;
-}
-
-void write_file(const std::string& path, const std::string& content) {
-  fs::create_directories(fs::path(path).parent_path());
-  std::ofstream(path, std::ios::binary) << content;
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 bool exists(const std::string& path) {

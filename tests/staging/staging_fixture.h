@@ -12,6 +12,7 @@
 #include "peers/staging/staging_area.h"
 #include "tests/support/fake_connection.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/text_file.h"
 
 namespace peerstage::peers::staging {
 
@@ -25,8 +26,8 @@ Tree traces_of(const std::string& path);
 /// tree_of without the sums, which have a test of their own.
 Tree without_manifest(Tree tree);
 
-void write_file(const std::string& path, const std::string& content);
-std::string read_text(const std::string& path);
+using test::read_text;
+using test::write_file;
 bool exists(const std::string& path);
 
 class RecordingObserver final : public Observer {

@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <spawn.h>
 #include <stdexcept>
 #include <system_error>
@@ -101,17 +100,6 @@ void make_key(const fs::path& file, const std::string& type, const std::string& 
   run_program({"ssh-keygen", "-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file.string()});
 }
 
-std::string read_text(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-void write_text(const fs::path& file, const std::string& text) {
-  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-  stream << text;
-  if (!stream.flush()) throw std::runtime_error("cannot write " + file.string());
-}
-
 bool Sshd::available() {
   return ::access(server, X_OK) == 0;
 }
@@ -128,7 +116,7 @@ Sshd::Sshd(const Options& options) : options_(options) {
   start();
   std::string lines;
   for (const std::string& type : options_.host_key_types) lines += known_hosts_line(type);
-  write_text(known_hosts(), lines);
+  write_file(known_hosts(), lines);
 }
 
 Sshd::~Sshd() {
@@ -143,7 +131,7 @@ void Sshd::write_configuration() const {
           authorized_keys().string() + "\nPidFile none\nStrictModes no\nUsePAM no\n" +
           "PermitRootLogin yes\nMaxStartups 200\nMaxSessions 100\nLogLevel DEBUG1\nUseDNS no\nPrintMotd no\n";
   if (!options_.sftp.empty()) text += "Subsystem sftp " + options_.sftp + "\n";
-  write_text(directory() / "sshd_config", text);
+  write_file(directory() / "sshd_config", text);
 }
 
 void Sshd::start() {

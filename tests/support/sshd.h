@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "tests/support/temporary_directory.h"
+#include "tests/support/text_file.h"
 
 namespace peerstage::test {
 
@@ -77,8 +78,5 @@ class Agent {
 
 /// ssh-keygen -t TYPE -N PASSPHRASE -f FILE.
 void make_key(const std::filesystem::path& file, const std::string& type, const std::string& passphrase = "");
-
-std::string read_text(const std::filesystem::path& file);
-void write_text(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace peerstage::test

@@ -2,9 +2,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <string>
+
+#include "tests/support/text_file.h"
 
 namespace peerstage::test {
 
@@ -29,8 +30,7 @@ class TemporaryDirectory {
   /// Writes a file below it, with the directories on the way.
   std::string write(const std::string& name, const std::string& content) const {
     const std::filesystem::path file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file, std::ios::binary) << content;
+    write_file(file, content);
     return file.string();
   }
 

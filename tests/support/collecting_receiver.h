@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
+#include <functional>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -36,6 +36,7 @@ class CollectingReceiver final : public peers::FileReceiver {
     return files[asked_++].request;
   }
   void data(std::size_t id, std::span<const std::byte> bytes) override {
+    if (at_first_data) std::exchange(at_first_data, nullptr)();
     File& file = undone(id);
     if (bytes.empty()) throw std::logic_error("data() was called without data");
     file.content.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -57,6 +58,7 @@ class CollectingReceiver final : public peers::FileReceiver {
   }
 
   std::vector<File> files;
+  std::function<void()> at_first_data;  ///< called once
 
  private:
   File& undone(std::size_t id) {
