@@ -115,6 +115,7 @@ class StageRun final : public PoolObserver {
     report_.date = today_.date;
     report_.daily_dir =
         (boost::filesystem::path(plan_.staging_dir) / staging::day_path(today_.date)).string();
+    if (command_.dry_run) log_.info("dry run: nothing is changed anywhere");
     try {
       select_peers();
       find_user();
@@ -186,6 +187,8 @@ class StageRun final : public PoolObserver {
     std::vector<std::string> names;
     for (const config::StagePeer& peer : peers_) {
       settings.push_back(peer.staging);
+      // Nobody waits for hours to see what would happen now.
+      if (command_.dry_run) settings.back().wait_for_collect = {};
       names.push_back(peer.name);
     }
     report_.peers.resize(peers_.size());
@@ -294,8 +297,9 @@ class StageRun final : public PoolObserver {
     const std::string& why = report.failure ? report.failure->message : std::string();
     switch (report.status) {
       case PeerStatus::staged:
-        log_.info(prefix(peer) + "staged " + std::to_string(report.files) + " files, " +
-                  readable_size(report.bytes) + ", in " + readable_duration(report.duration));
+        log_.info(prefix(peer) + (command_.dry_run ? "would stage " : "staged ") +
+                  std::to_string(report.files) + " files, " + readable_size(report.bytes) + ", in " +
+                  readable_duration(report.duration));
         break;
       case PeerStatus::unchanged:
         log_.info(prefix(peer) + "unchanged, " + std::to_string(report.files) + " files");

@@ -37,6 +37,11 @@ FileInfo to_info(const struct stat& status) {
   return info;
 }
 
+/// The mtime is what its owner says; nobody sets back the time of the last change.
+bool same_change_time(const struct stat& before, const struct stat& after) {
+  return before.st_ctim.tv_sec == after.st_ctim.tv_sec && before.st_ctim.tv_nsec == after.st_ctim.tv_nsec;
+}
+
 bool means_absent(int error_number) {
   return error_number == ENOENT || error_number == ENOTDIR;
 }
@@ -128,6 +133,12 @@ void LocalConnection::fetch_one(FileReceiver& receiver, const FetchRequest& requ
     }
     receiver.data(request.id, buffer.first(static_cast<std::size_t>(got)));
     at += static_cast<std::uint64_t>(got);
+  }
+  struct stat after {};
+  if (::fstat(file.get(), &after) != 0) return fail(local_error("cannot read", request.path, errno));
+  if (!same_change_time(status, after)) {
+    return fail(
+        {FailureKind::transient, printable(request.path) + " on this machine changed while it was read"});
   }
   receiver.complete(request.id);
 }

@@ -1,5 +1,6 @@
 #include "peers/staging/fetch.h"
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 #include <unordered_map>
@@ -149,8 +150,23 @@ class SumReceiver final : public FileReceiver {
   std::vector<std::optional<Digest>> sums_;
 };
 
+/// SFTP tells whole seconds, so a change within the second of the mtime does not show, in this run or a later
+/// one. Once that second is over, every change does.
+void wait_for_next_second(const std::vector<WantedFile>& files) {
+  constexpr std::chrono::seconds second(1);
+  std::chrono::nanoseconds over{0};
+  for (const WantedFile& file : files) {
+    const SourceFile& source = *file.source;
+    if (source.size > 0 && source.modified % second == std::chrono::nanoseconds(0))
+      over = std::max(over, source.modified + second);
+  }
+  const auto wait = over - Clock::now().time_since_epoch();
+  if (wait > std::chrono::nanoseconds(0)) std::this_thread::sleep_for(wait);
+}
+
 void read_twice(const FetchContext& context, const std::vector<WantedFile>& files, FetchResult& result) {
   if (files.empty()) return;
+  wait_for_next_second(files);
   SumReceiver again(context, files);
   context.connection.fetch(again);
   for (std::size_t id = 0; id < files.size(); ++id) {

@@ -40,7 +40,7 @@ std::string first_difference(const Survey& before, const Survey& after) {
   for (const SourceFile& file : after.files) {
     const auto earlier = known.find(file.path.bytes());
     if (earlier == known.end()) return file.path.bytes() + " is new";
-    if (*earlier->second != file) return file.path.bytes() + " is another";
+    if (*earlier->second != file) return file.path.bytes() + " has changed";
     known.erase(earlier);
   }
   return known.empty() ? "a directory or special file" : known.begin()->first + " is gone";

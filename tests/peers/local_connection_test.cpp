@@ -1,6 +1,8 @@
 #include "peers/local_connection.h"
 
+#include <fstream>
 #include <map>
+#include <utility>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -111,6 +113,43 @@ TEST(LocalConnection, AFileThatIsShorterGoneOrNoFileAnyMoreFailsAlone) {
     EXPECT_EQ(receiver.files[failed].failure.value().kind, FailureKind::transient) << failed;
   }
   EXPECT_TRUE(receiver.files[3].complete);
+}
+
+/// Writes into the file that is being read, and puts its mtime back.
+class MeddlingReceiver final : public FileReceiver {
+ public:
+  MeddlingReceiver(std::string path, std::uint64_t size) : path_(std::move(path)), size_(size) {}
+  std::optional<FetchRequest> next() override {
+    if (std::exchange(asked_, true)) return std::nullopt;
+    return FetchRequest{0, path_, 0, size_};
+  }
+  void data(std::size_t, std::span<const std::byte>) override {
+    struct stat before {};
+    ASSERT_EQ(::stat(path_.c_str(), &before), 0);
+    std::fstream(path_, std::ios::in | std::ios::out) << "other";
+    const timespec times[2] = {before.st_atim, before.st_mtim};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path_.c_str(), times, 0), 0);
+  }
+  void complete(std::size_t) override { completed = true; }
+  void failed(std::size_t, const Failure& why) override { failure = why; }
+
+  bool completed = false;
+  std::optional<Failure> failure;
+
+ private:
+  std::string path_;
+  std::uint64_t size_;
+  bool asked_ = false;
+};
+
+TEST(LocalConnection, AFileThatChangesUnderARestoredMtimeWhileItIsReadFails) {
+  const TemporaryDirectory directory;
+  const std::string content(700'000, 'q');
+  MeddlingReceiver receiver(directory.write("file", content), content.size());
+  LocalConnection connection(directory.path());
+  connection.fetch(receiver);
+  EXPECT_FALSE(receiver.completed);
+  EXPECT_EQ(receiver.failure.value().kind, FailureKind::transient);
 }
 
 TEST(LocalConnection, ReadingLeavesTheAccessTimeAlone) {

@@ -348,6 +348,17 @@ TEST_F(Stage, a_fresh_file_that_changes_under_the_same_mtime_is_caught) {
   EXPECT_GE(fetches, 4);
 }
 
+TEST_F(Stage, a_fresh_file_is_read_again_when_the_second_of_its_mtime_is_over) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  peer.add_file("/collect/fresh", "version one");
+  peer.entries.at("/collect/fresh").modified = second.time_since_epoch();
+  std::chrono::system_clock::time_point last_fetch;
+  peer.before_fetch = [&](FakeConnection&) { last_fetch = std::chrono::system_clock::now(); };
+  stage();
+  EXPECT_EQ(peer.fetched, (std::vector<std::string>{"/collect/fresh", "/collect/fresh"}));
+  EXPECT_GE(last_fetch, second + std::chrono::seconds(1));
+}
+
 TEST_F(Stage, an_unreadable_file_does_not_stop_the_others_but_fails_the_peer) {
   for (const char* name : {"a", "b", "c", "d"}) peer.add_file(std::string("/collect/") + name, name);
   peer.unreadable["/collect/b"] = {FailureKind::permanent,

@@ -321,10 +321,11 @@ class Pool:
         self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
         log = [] if {"check", "trust"} & set(arguments) else ["-l", str(self.log)]
         command = [*map(str, wrapper), str(binary()), "-c", str(self.config), *log, *map(str, arguments)]
+        log_from = self.log.stat().st_size if self.log.exists() else 0
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._outputs[0],
                                    stderr=self._outputs[1], env=self.environment(), umask=umask, cwd="/",
                                    start_new_session=True)
-        process.log_from = self.log.stat().st_size if self.log.exists() else 0
+        process.log_from = log_from
         process.started_at = time.monotonic()
         process.outputs = self._outputs
         self._running.append(process)

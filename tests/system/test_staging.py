@@ -563,6 +563,16 @@ class CommandLine(Pools):
         self.assertEqual(sorted(result.statuses()), ["far", "near"])
         self.assertEqual((snapshot(pool.staging), snapshot(pool.directory / "peers")), before, str(result))
 
+    def test_dry_run_says_so_and_waits_for_nobody(self):
+        pool = self.make_pool(wait_for_collect="1h")
+        pool.local("near", {})
+        pool.local("late")
+        result = pool.stage("--dry-run")
+        self.assert_exit(result, 8)
+        self.assertEqual(result.statuses(), {"near": "staged", "late": "not_ready"})
+        self.assertIn("peer near: would stage 1 files", result.log)
+        self.assertIn("dry run: nothing is changed anywhere", result.log)
+
     def test_switches_before_and_after_the_action(self):
         for arguments in (("--json", "stage"), ("stage", "--json"), ("--json", "--full", "stage"), ("stage", "--json", "-f")):
             pool = self.make_pool()
