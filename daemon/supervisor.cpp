@@ -81,6 +81,7 @@ struct PeerState {
   std::shared_ptr<Attempt> attempt;
   std::optional<SteadyClock::time_point> first_start;
   unsigned transient_failures = 0;
+  std::optional<WorkResult> put_off;  ///< why it has to wait for its next attempt
   bool done = false;
   PeerOutcome outcome;
 };
@@ -121,6 +122,7 @@ class Supervisor::Pool {
 
   void start(std::size_t peer) {
     PeerState& state = peers_[peer];
+    state.put_off.reset();
     if (!state.first_start) {
       state.first_start = SteadyClock::now();
       watch_deadline(peer);
@@ -164,6 +166,10 @@ class Supervisor::Pool {
     state.deadline.async_wait([this, peer](boost::system::error_code error) {
       if (error) return;
       PeerState& late = peers_[peer];
+      if (late.put_off && late.put_off->failure == peers::FailureKind::not_ready) {
+        finish(peer, *late.put_off);  // it took no time of ours, it only never came
+        return;
+      }
       const double seconds = static_cast<double>(late.settings.deadline.count()) / 1000;
       std::array<char, 64> text{};
       std::snprintf(text.data(), text.size(), "the peer was not done within its deadline of %g s", seconds);
@@ -259,6 +265,7 @@ class Supervisor::Pool {
       finish(peer, result);
       return;
     }
+    state.put_off = result;
     observer_.put_off(peer, result, decision.delay);
     state.pause.expires_after(decision.delay);
     state.pause.async_wait([this, peer](boost::system::error_code error) {

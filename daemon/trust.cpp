@@ -79,7 +79,8 @@ ExitCode settle(const TrustCommand& command, const config::StagePeer& peer, cons
     std::cout << "Nothing was changed.\n";
     return ExitCode::error;
   }
-  std::cout << "Added to " << peers::printable(ssh::trust_host_key(*peer.ssh, local, key)) << ".\n";
+  const std::string file = ssh::trust_host_key(*peer.ssh, local, key);
+  std::cout << "Added to " << peers::printable(file) << ".\n";
   return ExitCode::ok;
 }
 

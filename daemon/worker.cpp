@@ -99,8 +99,11 @@ std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
   peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir,
                                                 order.peer.cback_command, order.options};
   if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(description);
-  return std::make_unique<peers::RemotePeer>(description, *order.peer.ssh,
-                                             peers::ssh::LocalUser{order.user.name, order.user.home},
+  const bool is_dry = order.options.mode == peers::staging::RunMode::dry_run;
+  const peers::ssh::LocalUser user{
+      order.user.name, order.user.home,
+      is_dry ? peers::ssh::NewHostKeys::forgotten : peers::ssh::NewHostKeys::remembered};
+  return std::make_unique<peers::RemotePeer>(description, *order.peer.ssh, user,
                                              order.peer.staging.connections_per_peer);
 }
 

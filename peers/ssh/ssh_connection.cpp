@@ -115,9 +115,14 @@ class SshConnection::Implementation {
     const bool learn = judgement.verdict == HostKeyVerdict::unknown &&
                        options_.host_key_policy == config::HostKeyPolicy::accept_new;
     if (!learn) throw refused(machine_, session.target(), key, judgement);
+    const std::string unknown =
+        "the host key of " + session.target() + " was not known, " + key.type + " " + key.fingerprint;
+    if (user_.new_host_keys == NewHostKeys::forgotten) {
+      notes_.push_back(unknown + ", and would be added to the known hosts");
+      return;
+    }
     const std::string file = add_to_known_hosts(options_, key);
-    notes_.push_back("the host key of " + session.target() + " was not known, " + key.type + " " +
-                     key.fingerprint + ", and was added to " + printable(file));
+    notes_.push_back(unknown + ", and was added to " + printable(file));
   }
 
   void drop() {

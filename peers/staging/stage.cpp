@@ -101,7 +101,7 @@ class Staging {
                         "everything is fetched again: " + situation.held->manifest_problem);
       }
     }
-    if (options_.verify == config::Verify::manifest && situation.survey.manifest) {
+    if (options_.verify != config::Verify::none && situation.survey.manifest) {
       situation.peers_manifest = fetch_manifest(connection_, collect_dir_, *situation.survey.manifest);
     }
     situation.plan =

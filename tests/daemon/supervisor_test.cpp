@@ -202,6 +202,20 @@ TEST(Supervisor, AWorkerThatBreaksTheProtocolIsKilled) {
   EXPECT_EQ(supervisor.outcomes()[0].result.failure, FailureKind::hostile);
 }
 
+TEST(Supervisor, APeerThatIsWaitedForUntilItsDeadlineWasNotReady) {
+  Recorder recorder;
+  auto late = peers(1);
+  late[0].deadline = milliseconds(50);
+  late[0].wait_for_collect = late[0].poll_interval = std::chrono::hours(1);
+  Supervisor supervisor(
+      late, 1, [](std::size_t, int descriptor) { tell_failure(descriptor, FailureKind::not_ready); },
+      recorder);
+  EXPECT_EQ(supervisor.run(), RunEnd::complete);
+  EXPECT_EQ(recorder.put_offs, 1);
+  EXPECT_EQ(supervisor.outcomes()[0].result.failure, FailureKind::not_ready);
+  EXPECT_EQ(supervisor.outcomes()[0].result.message, "so it goes");
+}
+
 TEST(Supervisor, AWorkerBeyondItsDeadlineIsKilledAndTheOthersGoOn) {
   Recorder recorder;
   auto hurried = peers(2);

@@ -491,6 +491,14 @@ TEST_F(Stage, checksums_of_the_peer_confirm_and_refute) {
   EXPECT_EQ(read_text(peer_day() + "/a"), peer.entries.at("/collect/a").content);
 }
 
+TEST_F(Stage, checksums_of_the_peer_do_not_make_up_for_a_wrong_manifest) {
+  options.verify = config::Verify::checksum;
+  peer.add_file("/collect/a", "alpha");
+  peer.add_file("/collect/cback.sha256", std::string(64, '0') + "  a\n");
+  EXPECT_THAT(failure().message, HasSubstr("cback.sha256"));
+  EXPECT_FALSE(exists(day()));
+}
+
 TEST_F(Stage, a_peer_that_cannot_give_checksums_fails) {
   options.verify = config::Verify::checksum;
   peer.add_file("/collect/a", "alpha");

@@ -137,6 +137,16 @@ class HostKeys(SshTest):
         self.assert_failed(changed, "far", "permanent", "host key")
         self.assertEqual((own / "known_hosts").read_text(), learnt)
 
+    def test_accept_new_in_a_dry_run_writes_no_key(self):
+        pool = self.pool_of_two()
+        pool.ssh_settings["host_key_policy"] = "accept-new"
+        own = pool.make_directory("ssh", pool.user)
+        pool.ssh_settings["known_hosts"] = own / "known_hosts"
+        result = pool.stage("--dry-run")
+        self.assert_exit(result, 0)
+        self.assertEqual(os.listdir(own), [])
+        self.assertIn("would be added to the known hosts", result.log)
+
 
 class Trust(SshTest):
     """`peerstage trust PEER` brings a host key into known_hosts, and only after somebody agreed."""
