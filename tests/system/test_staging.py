@@ -744,6 +744,19 @@ class Endings(Pools):
                 self.assert_staged(pool, result, good)
                 self.assertFalse((result.day / "cback.stage").exists())
 
+    def test_interrupted_while_publishing(self):
+        pool = self.make_pool()
+        near = pool.local("near", {f"d{n % 20}/f{n}": b"x" for n in range(2000)})
+        process = pool.start("stage", "--json")
+        unfinished = pool.staging / time.strftime("%Y/%m/%d") / "cback.peerstage.near"
+        pool.wait_until(process, unfinished.exists, "it publishes")
+        send(process)
+        result = pool.finish(process, 20)
+        self.assert_exit(result, 5)
+        self.assertFalse(unfinished.exists(), str(result))
+        self.assert_exit(pool.stage(), 0)
+        self.assertEqual(pool.staged(result, near), near.content())
+
     def test_interrupted_while_fetching(self):
         pool = self.make_pool(bandwidth_limit="200 KB")
         far = pool.remote("far", {"data": os.urandom(4 << 20)})
