@@ -229,6 +229,7 @@ TEST(Supervisor, TerminationCancelsWhatIsNotDone) {
   Supervisor supervisor(
       peers(3), 1, [](std::size_t, int) { ::pause(); }, recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
+  ASSERT_EQ(recorder.outcomes.size(), 3U);
   for (const PeerOutcome& outcome : recorder.outcomes) EXPECT_TRUE(outcome.cancelled);
 }
 
