@@ -93,7 +93,6 @@ class Supervisor::Pool {
       : parallel_(parallel), work_(std::move(work)), observer_(observer), signals_(io_), ticks_(io_) {
     for (config::StagingSettings& settings : peers) peers_.emplace_back(io_, std::move(settings));
     for (std::size_t peer = 0; peer < peers_.size(); ++peer) queue_.push_back(peer);
-    outcomes_.resize(peers_.size());
   }
 
   RunEnd run() {
@@ -106,8 +105,6 @@ class Supervisor::Pool {
     if (!peers_.empty()) io_.run();
     return interrupted_ ? RunEnd::interrupted : RunEnd::complete;
   }
-
-  const std::vector<PeerOutcome>& outcomes() const { return outcomes_; }
 
  private:
   /// Starts peers as long as there are places.
@@ -278,7 +275,6 @@ class Supervisor::Pool {
     state.deadline.cancel();
     state.pause.cancel();
     observer_.finished(peer, state.outcome);
-    outcomes_[peer] = std::move(state.outcome);
     if (++finished_ == peers_.size())
       io_.stop();
     else
@@ -322,7 +318,6 @@ class Supervisor::Pool {
   asio::steady_timer ticks_;
   std::deque<PeerState> peers_;
   std::deque<std::size_t> queue_;
-  std::vector<PeerOutcome> outcomes_;
   std::mt19937 generator_{std::random_device{}()};
   unsigned running_ = 0;
   std::size_t finished_ = 0;
@@ -336,10 +331,6 @@ Supervisor::~Supervisor() = default;
 
 RunEnd Supervisor::run() {
   return pool_->run();
-}
-
-const std::vector<PeerOutcome>& Supervisor::outcomes() const {
-  return pool_->outcomes();
 }
 
 }  // namespace peerstage::daemon
