@@ -21,6 +21,7 @@
 #include "daemon/readable.h"
 #include "daemon/retry_policy.h"
 #include "daemon/supervisor.h"
+#include "daemon/termination.h"
 #include "daemon/user.h"
 #include "daemon/worker.h"
 #include "peers/staging/staging_area.h"
@@ -369,6 +370,7 @@ class StageRun final : public PoolObserver {
 }  // namespace
 
 RunReport stage_pool(const config::StagePlan& plan, const RunCommand& command, Log& log, Screen& screen) {
+  const TerminationHeldBack termination;  // except while the pool works, see Supervisor
   return StageRun(plan, command, log, screen).run();
 }
 

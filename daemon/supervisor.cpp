@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "daemon/retry_policy.h"
+#include "daemon/termination.h"
 #include "daemon/worker_process.h"
 
 namespace peerstage::daemon {
@@ -101,6 +102,7 @@ class Supervisor::Pool {
     signals_.async_wait([this](boost::system::error_code error, int) {
       if (!error) interrupt();
     });
+    const TerminationListenedTo termination;
     tick();
     fill();
     if (!peers_.empty()) io_.run();

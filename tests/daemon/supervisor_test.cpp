@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/termination.h"
+
 namespace peerstage::daemon {
 namespace {
 
@@ -226,6 +228,27 @@ TEST(Supervisor, TerminationCancelsWhatIsNotDone) {
       peers(3), 1, [](std::size_t, int) { ::pause(); }, recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
   for (const PeerOutcome& outcome : supervisor.outcomes()) EXPECT_TRUE(outcome.cancelled);
+}
+
+TEST(Supervisor, TerminationThatWasHeldBackBeforeCancelsTheRun) {
+  const TerminationHeldBack held_back;
+  std::raise(SIGTERM);
+  Recorder recorder;
+  Supervisor supervisor(
+      peers(3), 3, [](std::size_t, int) { ::pause(); }, recorder);
+  EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
+}
+
+TEST(Supervisor, TerminationAfterTheEndIsDropped) {
+  {
+    const TerminationHeldBack held_back;
+    Recorder recorder;
+    Supervisor supervisor(
+        peers(1), 1, [](std::size_t, int descriptor) { tell(descriptor, WorkResult{}); }, recorder);
+    EXPECT_EQ(supervisor.run(), RunEnd::complete);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::raise(signal);
+  }
+  SUCCEED() << "and this process is still there";
 }
 
 TEST(Supervisor, AFloodOfMessagesIsCut) {
