@@ -114,6 +114,14 @@ PeerReport report_of(const config::StagePeer& peer, const PeerOutcome& outcome, 
   return report;
 }
 
+/// Of a peer to which the run did not come.
+PeerOutcome unfinished() {
+  PeerOutcome outcome;
+  outcome.result.failure = peers::FailureKind::transient;
+  outcome.result.message = "the run ended before this peer was done";
+  return outcome;
+}
+
 /// One run, from the selection of peers to the day's marker.
 class StageRun final : public PoolObserver {
  public:
@@ -214,6 +222,8 @@ class StageRun final : public PoolObserver {
       names.push_back(peer.name);
     }
     report_.peers.resize(peers_.size());
+    for (std::size_t peer = 0; peer < peers_.size(); ++peer)
+      report_.peers[peer] = report_of(peers_[peer], unfinished(), day_kind());
     progress_ = std::make_unique<ProgressDisplay>(
         screen_, progress_style(command_.progress, command_.verbosity, screen_), names,
         std::chrono::steady_clock::now());
