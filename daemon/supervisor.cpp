@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "daemon/retry_policy.h"
+#include "daemon/termination.h"
 #include "daemon/worker_process.h"
 
 namespace peerstage::daemon {
@@ -58,8 +59,9 @@ struct Attempt {
 
   /// Handlers that are under way keep the object, so it has to be told that it is over.
   void stop() {
-    records.close();
-    handle.close();
+    boost::system::error_code ignored;  // both are closed whatever it says
+    records.close(ignored);
+    handle.close(ignored);
     process.end();
   }
 
@@ -100,6 +102,7 @@ class Supervisor::Pool {
     signals_.async_wait([this](boost::system::error_code error, int) {
       if (!error) interrupt();
     });
+    const TerminationListenedTo termination;
     tick();
     fill();
     if (!peers_.empty()) io_.run();

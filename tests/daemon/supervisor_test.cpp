@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/termination.h"
+
 namespace peerstage::daemon {
 namespace {
 
@@ -231,6 +233,27 @@ TEST(Supervisor, TerminationCancelsWhatIsNotDone) {
   EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
   ASSERT_EQ(recorder.outcomes.size(), 3U);
   for (const PeerOutcome& outcome : recorder.outcomes) EXPECT_TRUE(outcome.cancelled);
+}
+
+TEST(Supervisor, TerminationThatWasHeldBackBeforeCancelsTheRun) {
+  const TerminationHeldBack held_back;
+  std::raise(SIGTERM);
+  Recorder recorder;
+  Supervisor supervisor(
+      peers(3), 3, [](std::size_t, int) { ::pause(); }, recorder);
+  EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
+}
+
+TEST(Supervisor, TerminationAfterTheEndIsDropped) {
+  {
+    const TerminationHeldBack held_back;
+    Recorder recorder;
+    Supervisor supervisor(
+        peers(1), 1, [](std::size_t, int descriptor) { tell(descriptor, WorkResult{}); }, recorder);
+    EXPECT_EQ(supervisor.run(), RunEnd::complete);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::raise(signal);
+  }
+  SUCCEED() << "and this process is still there";
 }
 
 TEST(Supervisor, AFloodOfMessagesIsCut) {
