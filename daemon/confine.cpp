@@ -1,5 +1,6 @@
 #include "daemon/confine.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -72,6 +73,10 @@ void become(const User& user, const Confinement& confinement) {
   }
 }
 
+/// Newer than the headers of some systems that we are built on.
+constexpr std::uint64_t truncating = 1ULL << 14U;  // LANDLOCK_ACCESS_FS_TRUNCATE
+constexpr long first_version_with_truncating = 3;
+
 constexpr std::uint64_t all_writing =
     LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
     LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
@@ -91,13 +96,14 @@ std::string restrict_file_system(const Confinement& confinement) {
   if (version < 2)
     return "this kernel has no Landlock (version 2): workers are confined by their user id alone";
 
+  const std::uint64_t writing = all_writing | (version >= first_version_with_truncating ? truncating : 0);
   landlock_ruleset_attr attributes{};
-  attributes.handled_access_fs = all_writing;
+  attributes.handled_access_fs = writing;
   if (confinement.programs == Programs::forbidden) attributes.handled_access_fs |= LANDLOCK_ACCESS_FS_EXECUTE;
   const peers::Descriptor ruleset(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
   require(static_cast<bool>(ruleset), "create a Landlock ruleset");
-  for (const int directory : confinement.writable) allow_writing(ruleset.get(), directory, all_writing);
+  for (const int directory : confinement.writable) allow_writing(ruleset.get(), directory, writing);
   const peers::Descriptor nothing(::open("/dev/null", O_PATH | O_CLOEXEC));
   if (nothing) allow_writing(ruleset.get(), nothing.get(), LANDLOCK_ACCESS_FS_WRITE_FILE);
   require(::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0, "enter the Landlock ruleset");
@@ -105,6 +111,23 @@ std::string restrict_file_system(const Confinement& confinement) {
 }
 
 }  // namespace
+
+void keep_only(std::vector<int> descriptors) {
+  ::setsid();  // fails for the leader of a group only, which a forked child is not
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  require(nothing >= 0, "open /dev/null");
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO}) ::dup2(nothing, stream);
+  if (::isatty(STDERR_FILENO) != 0) ::dup2(nothing, STDERR_FILENO);
+  std::ranges::sort(descriptors);
+  unsigned next = STDERR_FILENO + 1;
+  for (const int kept : descriptors) {
+    if (kept < static_cast<int>(next)) continue;
+    const auto number = static_cast<unsigned>(kept);
+    if (number > next) require(::close_range(next, number - 1, 0) == 0, "close what is the supervisor's");
+    next = number + 1;
+  }
+  require(::close_range(next, ~0U, 0) == 0, "close what is the supervisor's");
+}
 
 std::string confine(const Confinement& confinement) {
   limit_resources();

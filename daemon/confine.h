@@ -28,6 +28,11 @@ struct Confinement {
   std::vector<int> writable;  ///< descriptors of the directories below which it may write
 };
 
+/// Closes every descriptor but the standard streams and these (-1 is none), and leaves the terminal: the
+/// supervisor's log, its signals and its other workers are none of this process's business, nor is what a
+/// person sees or types. Of the standard streams only the error output stays, unless it is a terminal.
+void keep_only(std::vector<int> descriptors);
+
 /// Applies, in this order: limits (no core files; address space), the identity, no_new_privs, Landlock where
 /// the kernel has it (version 2 or later), death with the parent. Throws std::runtime_error when a step that
 /// was asked for fails. Returns a sentence about what this kernel could not do, empty when all was applied.

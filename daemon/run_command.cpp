@@ -93,10 +93,17 @@ class ActionRun {
   ExitCode show(const RunReport& report) {
     if (command_.json) {
       std::cout << to_json(report) << std::flush;
+      if (!std::cout) return verdict_lost(exit_code(report));
     } else if (progress_style(command_.progress, command_.verbosity, screen_) != ProgressStyle::none) {
       std::cout << summary_table(report) << std::flush;
     }
     return exit_code(report);
+  }
+
+  /// Whoever waits for the document must not take silence for success.
+  ExitCode verdict_lost(ExitCode code) {
+    log_.error("cannot write the JSON document to the standard output; is the disk full?");
+    return code == ExitCode::ok ? ExitCode::error : code;
   }
 
   ExitCode refuse_configuration(const std::vector<config::Finding>& findings) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "daemon/readable.h"
 #include "daemon/retry_policy.h"
 #include "daemon/supervisor.h"
+#include "daemon/termination.h"
 #include "daemon/user.h"
 #include "daemon/worker.h"
 #include "peers/staging/staging_area.h"
@@ -103,6 +105,14 @@ PeerReport report_of(const config::StagePeer& peer, const PeerOutcome& outcome, 
   return report;
 }
 
+/// Of a peer to which the run did not come.
+PeerOutcome unfinished() {
+  PeerOutcome outcome;
+  outcome.result.failure = peers::FailureKind::transient;
+  outcome.result.message = "the run ended before this peer was done";
+  return outcome;
+}
+
 /// One run, from the selection of peers to the day's marker.
 class StageRun final : public PoolObserver {
  public:
@@ -121,6 +131,7 @@ class StageRun final : public PoolObserver {
       find_user();
       open_staging_area();
       stage_peers();
+      remove_leftovers();  // of workers that were killed while they published
       if (report_.interruption == Interruption::none) mark_day();
       area_->close_day();
     } catch (const CannotRun& error) {
@@ -167,19 +178,33 @@ class StageRun final : public PoolObserver {
     std::optional<staging::Ownership> owner;
     if (started_as_root_) owner = staging::Ownership{user_.uid, user_.gid};
     area_.emplace(staging::StagingArea::open(plan_.staging_dir, owner, mode()));
-    if (!area_->try_lock()) {
+    if (!lock_soon()) {
       throw CannotRun(RunError::Reason::locked,
                       "another run holds the staging directory " + peers::printable(plan_.staging_dir));
     }
+    remove_leftovers();  // before the space is looked at: they may be what fills the disk
     if (const auto lack = staging::lack_of_space(area_->free_space(), {}, plan_.minimum_free)) {
       throw CannotRun(RunError::Reason::unusable,
                       "cannot stage into " + peers::printable(plan_.staging_dir) + ": " + *lack);
     }
+    area_->open_day(today_.date);
+  }
+
+  /// The workers of a run that was killed hold the lock until they are dead, too, a moment later.
+  bool lock_soon() {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (!area_->try_lock()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return true;
+  }
+
+  void remove_leftovers() {
     std::set<std::string> configured;
     for (const config::StagePeer& peer : plan_.peers) configured.insert(peer.name);
     LeftoverLog leftovers(log_);
     area_->remove_leftovers(configured, leftovers);
-    area_->open_day(today_.date);
   }
 
   void stage_peers() {
@@ -192,6 +217,8 @@ class StageRun final : public PoolObserver {
       names.push_back(peer.name);
     }
     report_.peers.resize(peers_.size());
+    for (std::size_t peer = 0; peer < peers_.size(); ++peer)
+      report_.peers[peer] = report_of(peers_[peer], unfinished(), day_kind());
     progress_ = std::make_unique<ProgressDisplay>(
         screen_, progress_style(command_.progress, command_.verbosity, screen_), names,
         std::chrono::steady_clock::now());
@@ -211,8 +238,7 @@ class StageRun final : public PoolObserver {
     order.started_as_root = started_as_root_;
     order.supervisor = supervisor_;
     staging::PeerPlace place = area_->place(order.peer.name);
-    area_->close_lock_in_child();
-    work(order, place, descriptor);
+    work(order, place, {descriptor, area_->lock_descriptor()});
   }
 
   staging::StageOptions options_for(const config::StagingSettings& settings) const {
@@ -350,6 +376,7 @@ class StageRun final : public PoolObserver {
 }  // namespace
 
 RunReport stage_pool(const config::StagePlan& plan, const RunCommand& command, Log& log, Screen& screen) {
+  const TerminationHeldBack termination;  // except while the pool works, see Supervisor
   return StageRun(plan, command, log, screen).run();
 }
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "daemon/retry_policy.h"
+#include "daemon/termination.h"
 #include "daemon/worker_process.h"
 
 namespace peerstage::daemon {
@@ -58,8 +59,9 @@ struct Attempt {
 
   /// Handlers that are under way keep the object, so it has to be told that it is over.
   void stop() {
-    records.close();
-    handle.close();
+    boost::system::error_code ignored;  // both are closed whatever it says
+    records.close(ignored);
+    handle.close(ignored);
     process.end();
   }
 
@@ -94,7 +96,6 @@ class Supervisor::Pool {
       : parallel_(parallel), work_(std::move(work)), observer_(observer), signals_(io_), ticks_(io_) {
     for (config::StagingSettings& settings : peers) peers_.emplace_back(io_, std::move(settings));
     for (std::size_t peer = 0; peer < peers_.size(); ++peer) queue_.push_back(peer);
-    outcomes_.resize(peers_.size());
   }
 
   RunEnd run() {
@@ -102,13 +103,12 @@ class Supervisor::Pool {
     signals_.async_wait([this](boost::system::error_code error, int) {
       if (!error) interrupt();
     });
+    const TerminationListenedTo termination;
     tick();
     fill();
     if (!peers_.empty()) io_.run();
     return interrupted_ ? RunEnd::interrupted : RunEnd::complete;
   }
-
-  const std::vector<PeerOutcome>& outcomes() const { return outcomes_; }
 
  private:
   /// Starts peers as long as there are places.
@@ -285,7 +285,6 @@ class Supervisor::Pool {
     state.deadline.cancel();
     state.pause.cancel();
     observer_.finished(peer, state.outcome);
-    outcomes_[peer] = std::move(state.outcome);
     if (++finished_ == peers_.size())
       io_.stop();
     else
@@ -329,7 +328,6 @@ class Supervisor::Pool {
   asio::steady_timer ticks_;
   std::deque<PeerState> peers_;
   std::deque<std::size_t> queue_;
-  std::vector<PeerOutcome> outcomes_;
   std::mt19937 generator_{std::random_device{}()};
   unsigned running_ = 0;
   std::size_t finished_ = 0;
@@ -343,10 +341,6 @@ Supervisor::~Supervisor() = default;
 
 RunEnd Supervisor::run() {
   return pool_->run();
-}
-
-const std::vector<PeerOutcome>& Supervisor::outcomes() const {
-  return pool_->outcomes();
 }
 
 }  // namespace peerstage::daemon

@@ -34,6 +34,7 @@ class PoolObserver {
   virtual void event(std::size_t peer, const WorkEvent& event) = 0;
   /// An attempt failed and there will be another one.
   virtual void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) = 0;
+  /// Once for every peer.
   virtual void finished(std::size_t peer, const PeerOutcome& outcome) = 0;
   /// About ten times a second.
   virtual void tick() = 0;
@@ -57,8 +58,6 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
   RunEnd run();
-  /// One for each peer, in their order; complete after `run`.
-  const std::vector<PeerOutcome>& outcomes() const;
 
  private:
   class Pool;

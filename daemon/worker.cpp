@@ -152,10 +152,13 @@ void use_default_signals() {
 
 }  // namespace
 
-void work(const WorkOrder& order, peers::staging::PeerPlace& place, int supervisor_descriptor) {
+void work(const WorkOrder& order, peers::staging::PeerPlace& place, const WorkDescriptors& descriptors) {
   use_default_signals();
-  RecordSender sender(supervisor_descriptor);
+  RecordSender sender(descriptors.supervisor);
   try {
+    std::vector<int> kept = place.descriptors();
+    kept.insert(kept.end(), {descriptors.supervisor, descriptors.lock});
+    keep_only(kept);
     const std::string lacking = confine_for(order, place);
     if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
     const auto peer = make_peer(order);

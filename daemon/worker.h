@@ -20,8 +20,15 @@ struct WorkOrder {
   pid_t supervisor = 0;
 };
 
-/// Does the work of an order in a process of its own, and tells the supervisor on the descriptor (see
-/// worker_protocol.h). Confines itself first. Ends the process; to be called in a freshly forked child only.
-[[noreturn]] void work(const WorkOrder& order, peers::staging::PeerPlace& place, int supervisor_descriptor);
+/// What a worker gets from the supervisor beside its order and its place.
+struct WorkDescriptors {
+  int supervisor;  ///< where it tells what happens, see worker_protocol.h
+  int lock;        ///< of the staging directory, held for as long as the worker lives; -1: none
+};
+
+/// Does the work of an order in a process of its own. Confines itself first and closes every descriptor that
+/// is not for it. Ends the process; to be called in a freshly forked child only.
+[[noreturn]] void work(const WorkOrder& order, peers::staging::PeerPlace& place,
+                       const WorkDescriptors& descriptors);
 
 }  // namespace peerstage::daemon

@@ -32,6 +32,9 @@ class ConnectedPeer : public Peer {
   Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode) override;
   std::vector<std::string> take_notes() override { return connection_->take_notes(); }
 
+ protected:
+  const std::string& collect_dir() const { return description_.collect_dir; }
+
  private:
   std::string in_collect_dir(const std::string& name) const;
 

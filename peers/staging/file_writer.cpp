@@ -145,6 +145,18 @@ void FileWriter::write_batch(const Batch& batch) {
   }
 }
 
+/// The owner of the spool may have put another file under the name of the one that is to be continued, one
+/// that he cannot write himself.
+void FileWriter::refuse_if_exchanged(int descriptor, const std::string& shown) const {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) throw system_error("cannot look at " + shown, errno);
+  const bool is_ours = status.st_uid == ::geteuid() || (owner_ && status.st_uid == owner_->uid);
+  if (is_ours && status.st_nlink == 1) return;
+  throw PeerError(
+      FailureKind::permanent,
+      "refused to continue " + shown + ": it is not what an earlier run wrote; who else writes there?");
+}
+
 void FileWriter::begin_file(std::size_t file, std::uint64_t offset) {
   const std::string& name = files_[file].name;
   OpenFile opened;
@@ -157,8 +169,14 @@ void FileWriter::begin_file(std::size_t file, std::uint64_t offset) {
   } else {
     opened.descriptor = spool_.open_file(name, O_RDWR);
     if (!opened.descriptor) throw system_error("cannot open " + spool_.shown(name) + " again", errno);
-    read_pieces(opened.descriptor.get(), offset, spool_.shown(name),
-                [&](std::span<const std::byte> bytes) { opened.hash.add(bytes); });
+    refuse_if_exchanged(opened.descriptor.get(), spool_.shown(name));
+    try {
+      read_pieces(opened.descriptor.get(), offset, spool_.shown(name),
+                  [&](std::span<const std::byte> bytes) { opened.hash.add(bytes); });
+    } catch (const PeerError&) {
+      spool_.unlink(name);  // the disk cannot read it any more; without a sum it is fetched once more, whole
+      return;
+    }
     if (::lseek(opened.descriptor.get(), static_cast<off_t>(offset), SEEK_SET) < 0) {
       throw system_error("cannot continue " + spool_.shown(name), errno);
     }
@@ -215,14 +233,20 @@ void FileWriter::complete_file(std::size_t file) {
   open_.erase(found);
 }
 
-/// After an I/O error nothing that the kernel says about this file can be believed any more: it goes, and may
-/// be fetched again. Everything else (no space, read-only) would hit the next file as well.
+/// Nothing that the kernel says about this file can be believed any more (a second sync would succeed,
+/// without the data), so it goes, whatever the error was. After an I/O error it may be fetched again;
+/// everything else (no space, read-only) would hit the next file as well.
 void FileWriter::disk_failed(std::size_t file, const char* tried, int error_number) {
   const std::string& name = files_[file].name;
-  if (error_number != EIO)
-    throw system_error(std::string("cannot ") + tried + " " + spool_.shown(name), error_number);
+  const PeerError error =
+      system_error(std::string("cannot ") + tried + " " + spool_.shown(name), error_number);
   open_.erase(file);
-  spool_.unlink(name);
+  try {
+    spool_.unlink(name);
+  } catch (const PeerError&) {
+    throw PeerError(error);  // the cause, not its consequence
+  }
+  if (error_number != EIO) throw PeerError(error);
 }
 
 }  // namespace peerstage::peers::staging

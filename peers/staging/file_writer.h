@@ -87,6 +87,7 @@ class FileWriter {
   void begin_file(std::size_t file, std::uint64_t offset);
   void write_data(std::size_t file, std::span<const std::byte> bytes);
   void complete_file(std::size_t file);
+  void refuse_if_exchanged(int descriptor, const std::string& shown) const;
   void disk_failed(std::size_t file, const char* tried, int error_number);
 
   const Directory& spool_;

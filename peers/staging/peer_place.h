@@ -39,6 +39,14 @@ class PeerPlace {
     return parts_.day ? parts_.day->find_directory(parts_.peer_name) : std::nullopt;
   }
 
+  /// All that it holds open.
+  std::vector<int> descriptors() const {
+    std::vector<int> open{disk().descriptor()};
+    if (parts_.spools) open.push_back(spools().descriptor());
+    if (parts_.day) open.push_back(day().descriptor());
+    return open;
+  }
+
   /// The directories below which staging writes, for whoever confines the process.
   std::vector<int> writable_directories() const {
     return can_be_written() ? std::vector{spools().descriptor(), day().descriptor()} : std::vector<int>{};

@@ -1,5 +1,6 @@
 #include "peers/staging/stage.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -17,6 +18,7 @@ namespace peerstage::peers::staging {
 namespace {
 
 constexpr int passes = 3;
+constexpr std::uint64_t no_disk_holds = 1ULL << 62U;
 /// From this many files on, one sync of the file system is cheaper than one each.
 constexpr std::size_t many_files = 32;
 
@@ -66,6 +68,16 @@ class Staging {
         progress_(observer) {}
 
   StagedTree run() {
+    try {
+      return try_to_stage();
+    } catch (const PeerError&) {
+      if (options_.mode == RunMode::real) yield_full_disk();
+      throw;
+    }
+  }
+
+ private:
+  StagedTree try_to_stage() {
     if (options_.mode == RunMode::real) clear_own_leftovers();
     for (int pass = 1; pass <= passes; ++pass) {
       if (pass > 1) observer_.event(EventLevel::info, "fetching again: " + problem_);
@@ -75,7 +87,6 @@ class Staging {
                                                 std::to_string(passes) + " attempts: " + problem_);
   }
 
- private:
   /// Absent: something changed or was lost, see problem_; once more.
   std::optional<StagedTree> try_once(int pass) {
     const Situation situation = look();
@@ -120,6 +131,19 @@ class Staging {
     clear_unfinished(place_.day(), place_.peer_name());
     const auto spool = Spool::find(place_.spools(), place_.peer_name(), place_.owner());
     if (spool) spool->forget_publishing(place_.date());
+  }
+
+  /// An unfinished transfer is worth keeping, but not at the price of all other peers, which cannot be staged
+  /// on a full disk.
+  void yield_full_disk() {
+    try {
+      const FreeSpace space = free_space_of(place_.disk().descriptor());
+      if (!lack_of_space(space, {space.block_size, 1}, options_.minimum_free)) return;
+      if (const auto spool = Spool::find(place_.spools(), place_.peer_name(), place_.owner()))
+        spool->remove();
+    } catch (const PeerError&) {
+      return;  // the failure that brought us here is the one to be told
+    }
   }
 
   // --- fetching ---
@@ -186,9 +210,11 @@ class Staging {
     SpaceNeeded needed;
     std::uint64_t bytes = 0;
     for (const WantedFile& file : files) {
-      const std::uint64_t missing = file.source->size - file.present;
-      bytes += missing;
-      needed.bytes += (missing + space.block_size - 1) / space.block_size * space.block_size;
+      // A peer may claim any size: neither this nor the sum may overflow and look small.
+      const std::uint64_t missing = std::min(file.source->size - file.present, no_disk_holds);
+      bytes = std::min(bytes + missing, no_disk_holds);
+      needed.bytes = std::min(needed.bytes, no_disk_holds) +
+                     (missing + space.block_size - 1) / space.block_size * space.block_size;
     }
     needed.files = files.size() + situation.survey.directories.size() + 2;
     if (const auto lack = lack_of_space(space, needed, options_.minimum_free)) {

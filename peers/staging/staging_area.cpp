@@ -46,10 +46,14 @@ fs::path nearest_existing(fs::path path) {
   return path.empty() ? fs::path(".") : path;
 }
 
-/// What we just made must be what we find under its name: not a link, made by us, empty. Only then it is
-/// handed over.
+/// What we made must be what we find under its name: not a link, ours, empty. Only such a directory is handed
+/// over: anything else that is root's may have been moved here by the owner of the tree, who wants it.
+bool is_new_and_ours(const Directory& directory) {
+  return directory.status().st_uid == ::geteuid() && directory.empty();
+}
+
 void check_just_made(const Directory& directory) {
-  if (directory.status().st_uid == ::geteuid() && directory.empty()) return;
+  if (is_new_and_ours(directory)) return;
   throw PeerError(FailureKind::permanent,
                   "somebody replaced " + printable(directory.path()) +
                       " while it was made; find out who writes to the staging directory");
@@ -62,7 +66,12 @@ struct Opened {
 
 Opened open_or_make(const Directory& parent, const std::string& name, mode_t mode,
                     const std::optional<Ownership>& owner) {
-  if (auto existing = parent.find_directory(name)) return {std::move(*existing), false};
+  if (auto existing = parent.find_directory(name)) {
+    // The run that made it may have died before it handed it over.
+    if (owner && is_new_and_ours(*existing))
+      give_to(owner, existing->descriptor(), printable(existing->path()));
+    return {std::move(*existing), false};
+  }
   if (::mkdirat(parent.descriptor(), name.c_str(), mode) != 0) {
     if (errno != EEXIST) throw system_error("cannot make the directory " + parent.shown(name), errno);
     return {parent.open_directory(name), false};
@@ -114,19 +123,37 @@ void StagingArea::open_private_directory() {
     return;
   }
   const Opened opened = open_or_make(*root_, private_name, 0700, owner_);
-  // It may be of another backup user, or of a run that was not root's.
-  if (::geteuid() == 0) give_to(owner_, opened.directory.descriptor(), printable(opened.directory.path()));
   private_ = opened.directory.duplicate();
+  if (!owner_ || ::geteuid() != 0) return;
+  // It may be of another backup user, or of a run that was not root's. What is root's was not made by us: it
+  // may have been renamed to get into other hands.
+  const uid_t present = private_->status().st_uid;
+  if (present == 0 && owner_->uid != 0) {
+    throw PeerError(
+        FailureKind::permanent,
+        printable(private_->path()) +
+            " belongs to root, but the backup user has to work in it; remove it, or give it to him");
+  }
+  give_to(owner_, private_->descriptor(), printable(private_->path()));
 }
 
 bool StagingArea::try_lock() {
   if (mode_ == RunMode::dry_run) return true;
   const Directory& directory = private_directory();
-  for (;;) {
+  for (int tries_left = 100; tries_left > 0; --tries_left) {
     Descriptor file = directory.open_file(lock_name, O_RDWR);
     if (!file && errno == ENOENT) file = directory.create_file(lock_name, 0600);
     if (!file && errno == EEXIST) continue;
     if (!file) throw system_error("cannot open the lock " + directory.shown(lock_name), errno);
+    struct stat locked {};
+    if (::fstat(file.get(), &locked) != 0)
+      throw system_error("cannot look at " + directory.shown(lock_name), errno);
+    // A file with content, or with another name elsewhere, is none of ours: somebody wants it handed over.
+    if (locked.st_size != 0 || locked.st_nlink > 1) {
+      throw PeerError(FailureKind::permanent, "refused " + directory.shown(lock_name) +
+                                                  ": it is not the empty file that we made; find out who put "
+                                                  "it there, and remove it");
+    }
     give_to(owner_, file.get(), directory.shown(lock_name));
     struct flock whole {};
     whole.l_type = F_WRLCK;
@@ -135,15 +162,14 @@ bool StagingArea::try_lock() {
       if (errno == EAGAIN || errno == EACCES) return false;
       throw system_error("cannot lock " + directory.shown(lock_name), errno);
     }
-    struct stat locked {};
-    if (::fstat(file.get(), &locked) != 0)
-      throw system_error("cannot look at " + directory.shown(lock_name), errno);
     const auto named = directory.find(lock_name);
     if (!named || !same_file(locked, *named))
       continue;  // removed meanwhile: somebody else may hold its successor
     lock_ = std::move(file);
     return true;
   }
+  throw PeerError(FailureKind::transient,
+                  "cannot lock " + directory.shown(lock_name) + ": somebody removes it again and again");
 }
 
 FreeSpace StagingArea::free_space() const {

@@ -28,8 +28,8 @@ std::string day_path(Date date);
 ///     STAGING/.peerstage/.lock    held during a run
 ///     STAGING/.peerstage/PEER/    unfinished transfers, see spool.h
 ///
-/// Failures are PeerError. One thread; not to be used after fork(2) in the child, except
-/// close_lock_in_child().
+/// Failures are PeerError. One thread; not to be used after fork(2) in the child, except place() and
+/// lock_descriptor().
 class StagingArea {
  public:
   /// Opens it; in a real run it is created with all parents (0777 & ~umask) when missing. `owner`: who
@@ -40,7 +40,8 @@ class StagingArea {
   /// False: another run holds it. The lock is the kernel's (fcntl F_OFD_SETLK) and ends when this object and
   /// every child that got its descriptor by fork are gone. A dry run needs none and gets none.
   bool try_lock();
-  void close_lock_in_child() { lock_.reset(); }
+  /// What a child has to keep open so that the lock lasts as long as it works; -1: nothing.
+  int lock_descriptor() const { return lock_.get(); }
 
   FreeSpace free_space() const;
 

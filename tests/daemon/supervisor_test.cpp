@@ -1,5 +1,6 @@
 #include "daemon/supervisor.h"
 
+#include <algorithm>
 #include <csignal>
 #include <functional>
 #include <map>
@@ -10,6 +11,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "daemon/termination.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -43,14 +46,17 @@ class Recorder : public PoolObserver {
     ++put_offs;
     --running;
   }
-  void finished(std::size_t peer, const PeerOutcome&) override {
+  void finished(std::size_t peer, const PeerOutcome& outcome) override {
     order.push_back(peer);
+    outcomes.resize(std::max(outcomes.size(), peer + 1));
+    outcomes[peer] = outcome;
     --running;
   }
   void tick() override {}
 
   std::vector<std::pair<std::size_t, unsigned>> starts;
   std::vector<std::size_t> order;
+  std::vector<PeerOutcome> outcomes;
   std::vector<std::string> events;
   std::function<void()> on_start;
   std::uint64_t planned_files = 0;
@@ -97,9 +103,9 @@ TEST(Supervisor, EveryPeerEndsWithWhatItsWorkerTold) {
       },
       recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  ASSERT_EQ(supervisor.outcomes().size(), 3U);
+  ASSERT_EQ(recorder.outcomes.size(), 3U);
   for (std::size_t peer = 0; peer < 3; ++peer) {
-    const PeerOutcome& outcome = supervisor.outcomes()[peer];
+    const PeerOutcome& outcome = recorder.outcomes[peer];
     EXPECT_EQ(outcome.result.files, peer);
     EXPECT_EQ(outcome.result.failure, std::nullopt);
     EXPECT_EQ(outcome.attempts, 1U);
@@ -131,8 +137,8 @@ TEST(Supervisor, ATransientFailureIsTriedAgainAndCounted) {
       },
       recorder);
   supervisor.run();
-  EXPECT_EQ(supervisor.outcomes()[0].result.failure, std::nullopt);
-  EXPECT_EQ(supervisor.outcomes()[0].attempts, 3U);
+  EXPECT_EQ(recorder.outcomes[0].result.failure, std::nullopt);
+  EXPECT_EQ(recorder.outcomes[0].attempts, 3U);
   EXPECT_EQ(recorder.put_offs, 2);
 }
 
@@ -151,8 +157,8 @@ TEST(Supervisor, APeerThatChangedInAnEarlierAttemptStaysChanged) {
       },
       recorder);
   supervisor.run();
-  EXPECT_EQ(supervisor.outcomes()[0].result.failure, std::nullopt);
-  EXPECT_EQ(supervisor.outcomes()[0].result.change, TreeChange::changed);
+  EXPECT_EQ(recorder.outcomes[0].result.failure, std::nullopt);
+  EXPECT_EQ(recorder.outcomes[0].result.change, TreeChange::changed);
 }
 
 TEST(Supervisor, APeerThatIsNotReadyIsLookedAtAgainWithoutCountingAnAttempt) {
@@ -170,8 +176,8 @@ TEST(Supervisor, APeerThatIsNotReadyIsLookedAtAgainWithoutCountingAnAttempt) {
       },
       recorder);
   supervisor.run();
-  EXPECT_EQ(supervisor.outcomes()[0].result.failure, std::nullopt);
-  EXPECT_EQ(supervisor.outcomes()[0].attempts, 1U);
+  EXPECT_EQ(recorder.outcomes[0].result.failure, std::nullopt);
+  EXPECT_EQ(recorder.outcomes[0].attempts, 1U);
   EXPECT_EQ(recorder.starts.size(), 3U);
 }
 
@@ -185,9 +191,9 @@ TEST(Supervisor, AWorkerThatDiesFailsItsPeerAndNoOther) {
       },
       recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  EXPECT_EQ(supervisor.outcomes()[0].result.failure, FailureKind::permanent);
-  EXPECT_NE(supervisor.outcomes()[0].result.message.find("KILL"), std::string::npos);
-  EXPECT_EQ(supervisor.outcomes()[1].result.failure, std::nullopt);
+  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::permanent);
+  EXPECT_NE(recorder.outcomes[0].result.message.find("KILL"), std::string::npos);
+  EXPECT_EQ(recorder.outcomes[1].result.failure, std::nullopt);
 }
 
 TEST(Supervisor, AWorkerThatBreaksTheProtocolIsKilled) {
@@ -199,7 +205,7 @@ TEST(Supervisor, AWorkerThatBreaksTheProtocolIsKilled) {
       },
       recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  EXPECT_EQ(supervisor.outcomes()[0].result.failure, FailureKind::hostile);
+  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::hostile);
 }
 
 TEST(Supervisor, APeerThatIsWaitedForUntilItsDeadlineWasNotReady) {
@@ -228,9 +234,9 @@ TEST(Supervisor, AWorkerBeyondItsDeadlineIsKilledAndTheOthersGoOn) {
       },
       recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  EXPECT_EQ(supervisor.outcomes()[0].result.failure, FailureKind::transient);
-  EXPECT_NE(supervisor.outcomes()[0].result.message.find("0.05 s"), std::string::npos);
-  EXPECT_EQ(supervisor.outcomes()[1].result.failure, std::nullopt);
+  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::transient);
+  EXPECT_NE(recorder.outcomes[0].result.message.find("0.05 s"), std::string::npos);
+  EXPECT_EQ(recorder.outcomes[1].result.failure, std::nullopt);
 }
 
 TEST(Supervisor, TerminationCancelsWhatIsNotDone) {
@@ -239,7 +245,29 @@ TEST(Supervisor, TerminationCancelsWhatIsNotDone) {
   Supervisor supervisor(
       peers(3), 1, [](std::size_t, int) { ::pause(); }, recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
-  for (const PeerOutcome& outcome : supervisor.outcomes()) EXPECT_TRUE(outcome.cancelled);
+  ASSERT_EQ(recorder.outcomes.size(), 3U);
+  for (const PeerOutcome& outcome : recorder.outcomes) EXPECT_TRUE(outcome.cancelled);
+}
+
+TEST(Supervisor, TerminationThatWasHeldBackBeforeCancelsTheRun) {
+  const TerminationHeldBack held_back;
+  std::raise(SIGTERM);
+  Recorder recorder;
+  Supervisor supervisor(
+      peers(3), 3, [](std::size_t, int) { ::pause(); }, recorder);
+  EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
+}
+
+TEST(Supervisor, TerminationAfterTheEndIsDropped) {
+  {
+    const TerminationHeldBack held_back;
+    Recorder recorder;
+    Supervisor supervisor(
+        peers(1), 1, [](std::size_t, int descriptor) { tell(descriptor, WorkResult{}); }, recorder);
+    EXPECT_EQ(supervisor.run(), RunEnd::complete);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::raise(signal);
+  }
+  SUCCEED() << "and this process is still there";
 }
 
 TEST(Supervisor, AFloodOfMessagesIsCut) {
@@ -254,8 +282,8 @@ TEST(Supervisor, AFloodOfMessagesIsCut) {
       recorder);
   supervisor.run();
   EXPECT_EQ(recorder.events.size(), 1000U);
-  EXPECT_EQ(supervisor.outcomes()[0].skipped.size(), 10'000U);
-  EXPECT_EQ(supervisor.outcomes()[0].skipped_unlisted, 2'000U);
+  EXPECT_EQ(recorder.outcomes[0].skipped.size(), 10'000U);
+  EXPECT_EQ(recorder.outcomes[0].skipped_unlisted, 2'000U);
 }
 
 }  // namespace

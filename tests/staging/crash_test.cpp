@@ -1,12 +1,17 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <sched.h>
 
 #include <gmock/gmock.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "staging_fixture.h"
+#include "tests/support/failing_system_call.h"
 #include "tests/support/system_call_trap.h"
 
 /// Dies before each single system call that changes something, and looks at what is left: the day is absent,
@@ -98,6 +103,55 @@ TEST_F(Crash, at_any_call_of_a_rerun_leaves_the_old_day_or_the_new_one) {
   sweep(first_day, before, after);
 }
 
+/// A disk that fails at one system call, in a process of its own.
+class FailingDisk : public StagingFixture {
+ protected:
+  /// What the child found. Its system calls fail from where `check` says so.
+  bool in_child(const std::function<bool()>& check) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      bool right = false;
+      try {
+        right = check();
+      } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+      }
+      ::_exit(right ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+  std::size_t spooled_files() const {
+    const Tree tree = tree_of(spool());
+    return static_cast<std::size_t>(
+        std::ranges::count_if(tree, [](const auto& entry) { return entry.first.size() == 32; }));
+  }
+};
+
+TEST_F(FailingDisk, that_has_no_room_at_a_sync_leaves_nothing_that_a_second_sync_would_confirm) {
+  peer.add_file("/collect/a", "alpha");
+  peer.before_fetch = [](FakeConnection&) { test::fail_system_call(SYS_fsync, ENOSPC); };
+  EXPECT_TRUE(in_child([this] { return failure().message.find("cannot sync") != std::string::npos; }));
+  EXPECT_EQ(spooled_files(), 0U);
+  EXPECT_FALSE(exists(peer_day()));
+}
+
+TEST_F(FailingDisk, that_cannot_read_the_beginning_of_a_file_again_gets_it_once_more) {
+  peer.add_file("/collect/a", std::string(300'000, 'a'));
+  peer.breaks_after = 200'000;
+  failure();
+  ASSERT_EQ(spooled_files(), 1U);
+  peer.breaks_after.reset();
+  peer.before_fetch = [](FakeConnection&) { test::fail_system_call(SYS_pread64, EIO); };
+  EXPECT_TRUE(in_child([this] {
+    stage();
+    return true;
+  }));
+  EXPECT_EQ(read_text(peer_day() + "/a"), std::string(300'000, 'a'));
+}
+
 /// A small file system of our own, in a mount namespace of our own.
 class FullDisk : public StagingFixture {
  protected:
@@ -137,6 +191,18 @@ TEST_F(FullDisk, midway_is_a_clear_error_and_no_day) {
   peer.before_fetch = nullptr;
   stage();
   EXPECT_EQ(read_text(peer_day() + "/big"), std::string(600U << 10U, 'x'));
+}
+
+TEST_F(FullDisk, is_not_kept_full_by_an_unfinished_transfer) {
+  mount("size=4m");
+  options.minimum_free = config::ByteCount{1U << 20U};
+  peer.add_file("/collect/big", std::string(600U << 10U, 'x'));
+  peer.breaks_after = 500'000;
+  peer.before_fetch = [this](FakeConnection&) {
+    write_file(staging_dir + "/other", std::string(3U << 20U, 'y'));
+  };
+  EXPECT_EQ(failure().kind, FailureKind::transient);
+  EXPECT_FALSE(exists(spool()));
 }
 
 TEST_F(FullDisk, of_inodes_is_found_before_anything_is_fetched) {

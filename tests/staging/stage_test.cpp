@@ -567,6 +567,39 @@ TEST_F(Stage, what_does_not_fit_is_not_begun) {
   EXPECT_THAT(peer.fetched, ElementsAre());
 }
 
+TEST_F(Stage, sizes_that_no_disk_holds_do_not_fit_either) {
+  const auto entry = [](const char* name, std::uint64_t size) {
+    return ListedEntry{name, {FileType::regular, size, 0644U, std::chrono::seconds(1'600'000'000)}};
+  };
+  for (const auto& entries : {std::vector{entry("all", ~0ULL)},
+                              std::vector{entry("half", 1ULL << 63U), entry("other", 1ULL << 63U)},
+                              std::vector{entry("1", 1ULL << 62U), entry("2", 1ULL << 62U),
+                                          entry("3", 1ULL << 62U), entry("4", 1ULL << 62U)}}) {
+    peer.extra_entries = entries;
+    EXPECT_THAT(failure().message, HasSubstr("disk full"));
+    EXPECT_THAT(peer.fetched, ElementsAre());
+  }
+}
+
+TEST_F(Stage, a_file_that_took_the_place_of_a_beginning_is_not_written_to) {
+  peer.add_file("/collect/big", std::string(500'000, 'x'));
+  peer.breaks_after = 300'000;
+  failure();
+  const std::string victim = temporary / "victim";
+  write_file(victim, std::string(300'000, 'v'));
+  peer.breaks_after.reset();
+  peer.before_fetch = [&](FakeConnection&) {
+    for (const auto& entry : std::filesystem::directory_iterator(spool())) {
+      if (entry.path().filename().string().size() != 32) continue;
+      std::filesystem::remove(entry.path());
+      std::filesystem::create_hard_link(victim, entry.path());
+    }
+  };
+  EXPECT_THAT(failure().message, HasSubstr("who else writes there"));
+  EXPECT_EQ(read_text(victim), std::string(300'000, 'v'));
+  EXPECT_FALSE(exists(peer_day()));
+}
+
 TEST_F(Stage, the_bandwidth_limit_is_kept) {
   peer.add_file("/collect/a", std::string(300'000, 'a'));
   options.bandwidth_limit = config::ByteCount{1'000'000};

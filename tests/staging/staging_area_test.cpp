@@ -65,31 +65,26 @@ TEST_F(StagingAreaTest, has_one_holder_of_the_lock) {
   EXPECT_TRUE(second.try_lock());
 }
 
-TEST_F(StagingAreaTest, lock_survives_children_only_as_long_as_they_keep_it) {
+TEST_F(StagingAreaTest, lock_is_held_until_the_last_child_that_has_it_is_gone) {
   auto first = std::make_optional(open());
   ASSERT_TRUE(first->try_lock());
   int pipe_ends[2];
   ASSERT_EQ(::pipe(pipe_ends), 0);
   const pid_t child = ::fork();
   if (child == 0) {
-    first->close_lock_in_child();
     ::close(pipe_ends[1]);
     char byte = 0;
     ::_exit(::read(pipe_ends[0], &byte, 1) == 0 ? 0 : 1);
   }
+  EXPECT_GE(first->lock_descriptor(), 0);
   first.reset();
   StagingArea second = open();
-  // The child is alive, but it may not have come to closing yet: it has when nobody holds the lock any more.
-  bool locked = false;
-  for (int tries = 0; tries < 1000 && !locked; ++tries) {
-    locked = second.try_lock();
-    if (!locked) ::usleep(1000);
-  }
-  EXPECT_TRUE(locked);
+  EXPECT_FALSE(second.try_lock());
   ::close(pipe_ends[1]);
   ::close(pipe_ends[0]);
   int status = 0;
   ::waitpid(child, &status, 0);
+  EXPECT_TRUE(second.try_lock());
 }
 
 TEST_F(StagingAreaTest, lock_file_that_was_removed_protects_nobody_and_is_replaced) {
@@ -223,7 +218,7 @@ class StagingAreaAsRoot : public StagingAreaTest {
 };
 
 TEST_F(StagingAreaAsRoot, new_directories_of_the_day_belong_to_the_backup_user) {
-  fs::create_directories(staging_dir + "/2026");
+  write_file(staging_dir + "/2026/notes", "root's");
   StagingArea area = open(RunMode::real, nobody);
   ASSERT_TRUE(area.try_lock());
   area.open_day(today);
@@ -235,6 +230,36 @@ TEST_F(StagingAreaAsRoot, new_directories_of_the_day_belong_to_the_backup_user) 
   EXPECT_EQ(owner_of(staging_dir + "/2026/11/20/cback.stage"), "65534:65533");
   EXPECT_EQ(owner_of(staging_dir + "/.peerstage"), "65534:65533");
   EXPECT_EQ(owner_of(staging_dir + "/.peerstage/.lock"), "65534:65533");
+}
+
+TEST_F(StagingAreaAsRoot, directories_that_a_killed_run_did_not_hand_over_are_handed_over) {
+  fs::create_directories(staging_dir + "/2026/11");
+  fs::create_directories(staging_dir + "/.peerstage");
+  ASSERT_EQ(::chown((staging_dir + "/2026").c_str(), nobody.uid, nobody.gid), 0);
+  StagingArea area = open(RunMode::real, nobody);
+  area.open_day(today);
+  EXPECT_EQ(owner_of(staging_dir + "/2026/11"), "65534:65533");
+  EXPECT_EQ(owner_of(staging_dir + "/2026/11/20"), "65534:65533");
+  EXPECT_EQ(owner_of(staging_dir + "/.peerstage"), "65534:65533");
+}
+
+TEST_F(StagingAreaAsRoot, a_file_of_roots_in_the_place_of_the_lock_is_not_handed_over) {
+  { open(RunMode::real, nobody); }
+  const std::string lock = staging_dir + "/.peerstage/.lock";
+  write_file(temporary / "linked", "");
+  fs::create_hard_link(temporary / "linked", lock);
+  EXPECT_THROW(open(RunMode::real, nobody).try_lock(), PeerError);
+  EXPECT_EQ(owner_of(lock), "0:0");
+  fs::remove(lock);
+  write_file(lock, "moved here");
+  EXPECT_THROW(open(RunMode::real, nobody).try_lock(), PeerError);
+  EXPECT_EQ(owner_of(lock), "0:0");
+}
+
+TEST_F(StagingAreaAsRoot, a_directory_of_roots_in_the_place_of_ours_is_not_handed_over) {
+  write_file(staging_dir + "/.peerstage/renamed", "root's");
+  EXPECT_THROW(open(RunMode::real, nobody), PeerError);
+  EXPECT_EQ(owner_of(staging_dir + "/.peerstage"), "0:0");
 }
 
 TEST_F(StagingAreaAsRoot, a_worker_that_became_the_backup_user_can_stage_and_clean_up) {

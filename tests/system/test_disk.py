@@ -99,6 +99,14 @@ class DiskTest(PoolTest):
         after = {name: entry for name, entry in snapshot(pool.staging).items() if not name.startswith(".peerstage")}
         self.assertEqual(after, before)
 
+    def test_document_that_cannot_be_written_is_no_success(self):
+        pool = self.make_pool()
+        near = pool.local("near", {"data": b"d"})
+        result = pool.stage(wrapper=["/bin/sh", "-c", 'exec "$@" > /dev/full', "sh"])
+        self.assert_exit(result, 6)
+        self.assertIn("standard output", result.log)
+        self.assert_marked(near)
+
     def test_read_only(self):
         pool = self.pool_on("size=16m")
         near = pool.local("near", {"data": b"d"})

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <csignal>
+
+/// SIGINT, SIGTERM and SIGHUP, which end a run in good order. Whoever runs them has one thread.
+namespace peerstage::daemon {
+
+/// While one of these lives, the signals wait: what is begun is ended, and a verdict is told. Those that
+/// still wait at its end came too late to interrupt anything, and are dropped.
+class TerminationHeldBack {
+ public:
+  TerminationHeldBack();
+  ~TerminationHeldBack();
+  TerminationHeldBack(const TerminationHeldBack&) = delete;
+  TerminationHeldBack& operator=(const TerminationHeldBack&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+/// The place inside of that where somebody listens to them: those that waited arrive at once.
+class TerminationListenedTo {
+ public:
+  TerminationListenedTo();
+  ~TerminationListenedTo();
+  TerminationListenedTo(const TerminationListenedTo&) = delete;
+  TerminationListenedTo& operator=(const TerminationListenedTo&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace peerstage::daemon

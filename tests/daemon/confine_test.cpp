@@ -1,0 +1,89 @@
+#include "daemon/confine.h"
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/landlock.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/temporary_directory.h"
+
+namespace peerstage::daemon {
+namespace {
+
+/// What cannot be taken back is done in a child. True: it found what it should.
+bool in_child(const std::function<bool()>& check) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      ::_exit(check() ? 0 : 1);
+    } catch (const std::exception&) {
+      ::_exit(2);
+    }
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+std::set<int> open_descriptors() {
+  std::set<int> open;
+  for (int number = 0; number < 1000; ++number) {
+    if (::fcntl(number, F_GETFD) >= 0) open.insert(number);
+  }
+  return open;
+}
+
+TEST(KeepOnly, ClosesWhatIsNotNamed) {
+  EXPECT_TRUE(in_child([] {
+    for (const int number : {100, 101, 102, 200}) {
+      if (::dup2(STDERR_FILENO, number) != number) return false;
+    }
+    keep_only({200, -1, 101, 101});
+    return open_descriptors() == std::set<int>{0, 1, 2, 101, 200};
+  }));
+}
+
+TEST(KeepOnly, TakesTheTerminalAndTheStandardOutput) {
+  EXPECT_TRUE(in_child([] {
+    const int terminal = ::open("/dev/ptmx", O_RDWR | O_NOCTTY);
+    if (terminal < 0) return true;  // there are none here
+    ::dup2(terminal, STDOUT_FILENO);
+    ::dup2(terminal, STDERR_FILENO);
+    keep_only({});
+    return ::isatty(STDOUT_FILENO) == 0 && ::isatty(STDERR_FILENO) == 0 && ::getsid(0) == ::getpid();
+  }));
+}
+
+TEST(Confine, LetsNothingBeWrittenOrCutElsewhere) {
+  const long version =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, std::size_t{0}, LANDLOCK_CREATE_RULESET_VERSION);
+  if (version < 3) GTEST_SKIP() << "this kernel's Landlock is too old";
+  test::TemporaryDirectory temporary;
+  const std::string own = temporary / "own";
+  const std::string other = temporary / "other";
+  for (const std::string& directory : {own, other}) {
+    std::filesystem::create_directory(directory);
+    std::ofstream(directory + "/file") << "content";
+  }
+  const pid_t parent = ::getpid();
+  EXPECT_TRUE(in_child([&] {
+    Confinement confinement;
+    confinement.supervisor = parent;
+    confinement.writable = {::open(own.c_str(), O_PATH | O_DIRECTORY)};
+    confine(confinement);
+    return ::truncate((own + "/file").c_str(), 0) == 0 && ::truncate((other + "/file").c_str(), 0) != 0 &&
+           ::open((other + "/file").c_str(), O_WRONLY) < 0 && ::unlink((other + "/file").c_str()) != 0 &&
+           ::mkdir((other + "/new").c_str(), 0700) != 0;
+  }));
+  EXPECT_EQ(std::filesystem::file_size(other + "/file"), 7U);
+}
+
+}  // namespace
+}  // namespace peerstage::daemon
