@@ -218,8 +218,8 @@ TEST(Supervisor, APeerThatIsWaitedForUntilItsDeadlineWasNotReady) {
       recorder);
   EXPECT_EQ(supervisor.run(), RunEnd::complete);
   EXPECT_EQ(recorder.put_offs, 1);
-  EXPECT_EQ(supervisor.outcomes()[0].result.failure, FailureKind::not_ready);
-  EXPECT_EQ(supervisor.outcomes()[0].result.message, "so it goes");
+  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::not_ready);
+  EXPECT_EQ(recorder.outcomes[0].result.message, "so it goes");
 }
 
 TEST(Supervisor, AWorkerBeyondItsDeadlineIsKilledAndTheOthersGoOn) {
