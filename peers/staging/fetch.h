@@ -67,8 +67,8 @@ struct FetchResult {
 };
 
 /// Fetches files into the spool, continuing what an earlier run left there. One that cannot be read does not
-/// stop the others. A file whose mtime is so fresh that a change would not show in it is read twice, the second
-/// time when changes would show, and must be the same.
+/// stop the others. A file whose mtime is so fresh that a change would not show in it is read twice, the
+/// second time when changes would show, and must be the same.
 ///
 /// Throws PeerError when nothing can go on: the line broke, the disk is full or falls below the minimum that
 /// must stay free.
