@@ -134,7 +134,8 @@ class Planner {
     SshSettings settings = command;
     settings.host = peer.address ? *peer.address : with_peer_name(command.host, peer.name);
     if (settings.host.empty()) settings.host = peer.name;
-    if (settings.user.empty()) settings.user = peer.backup_user.value_or(config_.options.backup_user);
+    if (settings.user.empty()) settings.user = peer.backup_user.value_or("");
+    settings.default_user = config_.options.backup_user;
     take(settings.port, peer.port, shared.port);
     take(settings.identity_files, peer.identity_file, shared.identity_file);
     take(settings.known_hosts, peer.known_hosts, shared.known_hosts);

@@ -36,8 +36,10 @@ struct StagingSettings {
 struct SshSettings {
   std::string host;  ///< `address` of the peer, else `-o HostName`, else its name; the user's ssh
                      ///< configuration may map it
-  std::string user;  ///< `-o User` of rcp_command (ssh(1) lets it win over USER@HOST), else the peer's or the
-                     ///< pool's backup_user
+  std::string user;  ///< `-o User` of rcp_command (ssh(1) lets it win over USER@HOST), else the peer's own
+                     ///< backup_user; empty: neither says anything
+  std::string
+      default_user;  ///< the pool's backup_user, where the user's ssh configuration names nobody either
   std::optional<Port> port;
   std::vector<std::string> identity_files;
   std::vector<std::string> known_hosts;         ///< replaces the user's known_hosts files

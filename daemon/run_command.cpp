@@ -65,6 +65,7 @@ class ActionRun {
  private:
   ExitCode load_and_act() {
     const std::string path = command_.config_path.value_or(config::default_path());
+    log_.info("Configuration: " + peers::printable(path));
     config::LoadResult loaded = config::load(path, started_as());
     if (!loaded.config) return refuse_configuration(loaded.findings);
     const auto plan = config::plan_stage(*loaded.config, loaded.findings);

@@ -181,7 +181,8 @@ std::vector<std::string> expand_paths(const std::vector<std::string>& paths, con
 
 SshConfig read_configuration(const config::SshSettings& settings, const LocalUser& user,
                              const ConfigurationPaths& paths) {
-  const ConfigQuery query{settings.host, settings.user, user};
+  const std::string& known_user = settings.user.empty() ? settings.default_user : settings.user;
+  const ConfigQuery query{settings.host, known_user, user};
   if (!settings.config_file) {
     return read_ssh_config(
         {{expand_home(paths.user, user), ConfigFile::Kind::user}, {paths.system, ConfigFile::Kind::system}},
@@ -271,6 +272,14 @@ void resolve_files(ConnectionOptions& options, const config::SshSettings& settin
       tokens);
 }
 
+/// Who logs in: whoever the peer names, else the user's ssh configuration, else the pool.
+std::string login_name(const config::SshSettings& settings, const ConfigLine* configured,
+                       const LocalUser& user) {
+  if (!settings.user.empty()) return settings.user;
+  if (configured != nullptr) return configured->words.front();
+  return settings.default_user.empty() ? user.name : settings.default_user;
+}
+
 }  // namespace
 
 std::string apply_algorithms(const std::string& defaults, const std::string& wanted) {
@@ -306,10 +315,7 @@ ConnectionOptions resolve_options(const config::SshSettings& settings, const Loc
   ConnectionOptions options;
   options.notes = config.notes;
   options.port = choose(settings.port, config.find("port"), port_of, config::Port{22});
-  const ConfigLine* config_user = config.find("user");
-  options.user = !settings.user.empty() ? settings.user
-                 : config_user          ? config_user->words.front()
-                                        : user.name;
+  options.user = login_name(settings, config.find("user"), user);
 
   Tokens tokens{settings.host, settings.host, std::to_string(options.port.number), options.user, user};
   if (const ConfigLine* name = config.find("hostname")) {

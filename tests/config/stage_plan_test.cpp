@@ -152,7 +152,8 @@ TEST(StagePlan, FindsTheHost) {
 }
 
 TEST(StagePlan, FindsTheUserAsOpensshDoes) {
-  EXPECT_EQ(ssh_of("scp", "").user, "pool");
+  EXPECT_EQ(ssh_of("scp", "").user, "");
+  EXPECT_EQ(ssh_of("scp", "").default_user, "pool");
   EXPECT_EQ(ssh_of("scp", "<backup_user>web</backup_user>").user, "web");
   EXPECT_EQ(ssh_of("scp -o User=x", "<backup_user>web</backup_user>").user, "x");
 }

@@ -87,6 +87,14 @@ TEST_F(Options, TheSettingsWinOverTheUsersConfigurationAndThatOverTheSystems) {
   EXPECT_EQ(options.address_family, config::AddressFamily::ipv4);
 }
 
+TEST_F(Options, TheUserIsThePeersElseThatOfTheConfigurationElseThePools) {
+  settings_.default_user = "pool";
+  EXPECT_EQ(resolve().user, "pool");
+  EXPECT_EQ(resolve("User configured\n").user, "configured");
+  settings_.user = "own";
+  EXPECT_EQ(resolve("User configured\n").user, "own");
+}
+
 TEST_F(Options, AConfigurationFileOfTheSettingsReplacesBoth) {
   settings_.config_file = home_.write("own", "Port 4\n");
   EXPECT_EQ(resolve("Port 2\nUser two\n", "User three\n").port, config::Port{4});
