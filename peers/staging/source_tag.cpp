@@ -1,7 +1,6 @@
 #include "peers/staging/source_tag.h"
 
-#include <array>
-#include <charconv>
+#include <algorithm>
 
 #include <sys/xattr.h>
 
@@ -9,49 +8,53 @@ namespace peerstage::peers::staging {
 namespace {
 
 constexpr const char* attribute = "user.peerstage.source";
-constexpr std::string_view version = "1";
+constexpr std::uint8_t version = 1;
 
-std::string_view next_word(std::string_view& text) {
-  const std::size_t end = std::min(text.find(' '), text.size());
-  const std::string_view word = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return word;
+// Where the fields begin.
+constexpr std::size_t size_at = 1, modified_at = 9, sum_at = 17;
+constexpr std::size_t number_size = 8;
+
+void put(std::span<std::uint8_t> to, std::uint64_t number) {
+  for (std::size_t i = 0; i < number_size; ++i) to[i] = static_cast<std::uint8_t>(number >> (8 * i));
 }
 
-template <typename Number>
-std::optional<Number> number(std::string_view word) {
-  Number value{};
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
-  return value;
+std::uint64_t get(std::span<const std::uint8_t> from) {
+  std::uint64_t number = 0;
+  for (std::size_t i = number_size; i-- > 0;) number = (number << 8U) | from[i];
+  return number;
 }
 
 }  // namespace
 
-std::string SourceTag::text() const {
-  return std::string(version) + ' ' + std::to_string(size) + ' ' + std::to_string(modified.count()) + ' ' +
-         sum.hex();
+SourceTag::Encoded SourceTag::encode() const {
+  Encoded bytes{};
+  const std::span<std::uint8_t> all(bytes);
+  all[0] = version;
+  put(all.subspan(size_at), size);
+  put(all.subspan(modified_at), static_cast<std::uint64_t>(modified.count()));
+  std::ranges::copy(sum.bytes, all.subspan(sum_at).begin());
+  return bytes;
 }
 
-std::optional<SourceTag> SourceTag::from_text(std::string_view text) {
-  if (next_word(text) != version) return std::nullopt;
-  const auto size = number<std::uint64_t>(next_word(text));
-  const auto modified = number<std::chrono::nanoseconds::rep>(next_word(text));
-  const auto sum = Digest::from_hex(text);
-  if (!size || !modified || !sum) return std::nullopt;
-  return SourceTag{*size, std::chrono::nanoseconds(*modified), *sum};
+std::optional<SourceTag> SourceTag::decode(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() != encoded_size || bytes[0] != version) return std::nullopt;
+  SourceTag tag;
+  tag.size = get(bytes.subspan(size_at));
+  tag.modified = std::chrono::nanoseconds(static_cast<std::int64_t>(get(bytes.subspan(modified_at))));
+  std::ranges::copy(bytes.subspan(sum_at), tag.sum.bytes.begin());
+  return tag;
 }
 
 std::optional<SourceTag> read_tag(int file) {
-  std::array<char, 160> text{};
-  const ssize_t length = ::fgetxattr(file, attribute, text.data(), text.size());
+  std::array<std::uint8_t, SourceTag::encoded_size + 1> bytes{};  // one more, so that a longer value shows
+  const ssize_t length = ::fgetxattr(file, attribute, bytes.data(), bytes.size());
   if (length < 0) return std::nullopt;
-  return SourceTag::from_text({text.data(), static_cast<std::size_t>(length)});
+  return SourceTag::decode(std::span(bytes).first(static_cast<std::size_t>(length)));
 }
 
 void write_tag(int file, const SourceTag& tag) {
-  const std::string text = tag.text();
-  static_cast<void>(::fsetxattr(file, attribute, text.data(), text.size(), 0));
+  const SourceTag::Encoded bytes = tag.encode();
+  static_cast<void>(::fsetxattr(file, attribute, bytes.data(), bytes.size(), 0));
 }
 
 }  // namespace peerstage::peers::staging
