@@ -19,6 +19,7 @@ class TemporaryDirectory {
   }
   ~TemporaryDirectory() {
     std::error_code ignored;
+    make_writable(ignored);
     std::filesystem::remove_all(path_, ignored);
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
@@ -35,6 +36,17 @@ class TemporaryDirectory {
   }
 
  private:
+  /// A test may have taken our rights from a directory; each gets them back before it is entered.
+  void make_writable(std::error_code& ignored) const {
+    namespace fs = std::filesystem;
+    for (fs::recursive_directory_iterator entry(path_, ignored), end; entry != end;
+         entry.increment(ignored)) {
+      if (entry->is_directory(ignored) && !entry->is_symlink(ignored)) {
+        fs::permissions(*entry, fs::perms::owner_all, fs::perm_options::add, ignored);
+      }
+    }
+  }
+
   std::filesystem::path path_;
 };
 
