@@ -67,28 +67,30 @@ class ActionRun {
     const std::string path = command_.config_path.value_or(config::default_path());
     log_.info("Configuration: " + peers::printable(path));
     config::LoadResult loaded = config::load(path, started_as());
-    if (!loaded.config) return refuse_configuration(loaded.findings);
+    if (!loaded.config) return refuse(loaded.findings);
     const auto plan = config::plan_stage(*loaded.config, loaded.findings);
-    if (config::has_errors(loaded.findings)) return refuse_configuration(loaded.findings);
+    if (config::has_errors(loaded.findings)) return refuse(loaded.findings);
     log_findings(loaded.findings);
     if (const auto why = refusal(command_)) {
-      log_.error(*why);
-      return ExitCode::configuration;
+      return refuse({{config::Severity::error, "", 0, "", *why}});
     }
-    if (!plan) return report_error("cannot stage: " + peers::printable(path) + " has no stage section");
+    if (!plan) return refuse_stage("cannot stage: " + peers::printable(path) + " has no stage section");
     warn_of_hooks(loaded.config->options, log_);
-    ExitCode code = ExitCode::ok;
-    for (std::size_t i = 0; i < command_.actions.size() && code == ExitCode::ok; ++i) code = stage(*plan);
-    return code;
+    return stage(*plan);
   }
 
-  ExitCode stage(const config::StagePlan& plan) { return show(stage_pool(plan, command_, log_, screen_)); }
-
-  ExitCode report_error(const std::string& message) {
-    log_.error(message);
+  /// As often as it was asked for, until a run is not a success; the last one is told.
+  ExitCode stage(const config::StagePlan& plan) {
     RunReport report;
-    report.error = RunError{RunError::Reason::unusable, message};
+    for (std::size_t i = 0; i < command_.actions.size() && exit_code(report) == ExitCode::ok; ++i) {
+      report = stage_pool(plan, command_, log_, screen_);
+    }
     return show(report);
+  }
+
+  ExitCode refuse_stage(const std::string& why) {
+    log_.error(why);
+    return show(refused_stage(why));
   }
 
   ExitCode show(const RunReport& report) {
@@ -107,7 +109,7 @@ class ActionRun {
     return code == ExitCode::ok ? ExitCode::error : code;
   }
 
-  ExitCode refuse_configuration(const std::vector<config::Finding>& findings) {
+  ExitCode refuse(const std::vector<config::Finding>& findings) {
     log_findings(findings);
     if (command_.json) std::cout << findings_json(findings) << std::flush;
     return ExitCode::configuration;

@@ -105,6 +105,14 @@ PeerReport report_of(const config::StagePeer& peer, const PeerOutcome& outcome, 
   return report;
 }
 
+RunReport begun_report(std::chrono::year_month_day date) {
+  RunReport report;
+  report.started = std::chrono::system_clock::now();
+  report.id = run_id(report.started);
+  report.date = date;
+  return report;
+}
+
 /// Of a peer to which the run did not come.
 PeerOutcome unfinished() {
   PeerOutcome outcome;
@@ -120,9 +128,7 @@ class StageRun final : public PoolObserver {
       : plan_(plan), command_(command), log_(log), screen_(screen), today_(today()) {}
 
   RunReport run() {
-    report_.started = std::chrono::system_clock::now();
-    report_.id = run_id(report_.started);
-    report_.date = today_.date;
+    report_ = begun_report(today_.date);
     report_.daily_dir =
         (boost::filesystem::path(plan_.staging_dir) / staging::day_path(today_.date)).string();
     if (command_.dry_run) log_.info("dry run: nothing is changed anywhere");
@@ -345,7 +351,7 @@ class StageRun final : public PoolObserver {
 
   std::string prefix(std::size_t peer) const { return "peer " + peers_[peer].name + ": "; }
 
-  /// What is cleared away before the peers are looked at.
+  /// Tells what dead runs and killed workers left, and that it was cleared away.
   class LeftoverLog final : public peers::Observer {
    public:
     explicit LeftoverLog(Log& log) : log_(log) {}
@@ -378,6 +384,13 @@ class StageRun final : public PoolObserver {
 RunReport stage_pool(const config::StagePlan& plan, const RunCommand& command, Log& log, Screen& screen) {
   const TerminationHeldBack termination;  // except while the pool works, see Supervisor
   return StageRun(plan, command, log, screen).run();
+}
+
+RunReport refused_stage(const std::string& why) {
+  RunReport report = begun_report(today().date);
+  report.finished = report.started;
+  report.error = RunError{RunError::Reason::unusable, why};
+  return report;
 }
 
 }  // namespace peerstage::daemon

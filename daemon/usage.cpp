@@ -13,16 +13,16 @@ Switches:
   -b, --verbose         show what happens on the screen as well as in the log
   -q, --quiet           show nothing on the screen
   -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
-  -f, --full            full backup, whatever the configuration says
-  -M, --managed         include managed peers when actions run
-  -N, --managed-only    include only managed peers when actions run
+  -f, --full            treat today as the starting day (see ignore_failures)
+  -M, --managed         refused: managed actions cannot be run yet
+  -N, --managed-only    refused, likewise
   -l, --logfile PATH    log (default: /var/log/peerstage.log as root, else
                         $XDG_STATE_HOME/peerstage/peerstage.log)
   -o, --owner USER:GROUP  owner of a new log (default: root:adm)
   -m, --mode OCTAL      permissions of a new log (default: 640)
-  -O, --output          write the output of commands to the log
-  -d, --debug           write debugging information to the log; implies --output
-  -s, --stack           do not catch unexpected errors
+  -O, --output          no effect: no commands are run
+  -d, --debug           write debugging information to the log
+  -s, --stack           no effect
       --json            print the result as one JSON document and nothing else
       --peer NAME       only this peer; may be repeated
       --dry-run         connect, list and compare, but change nothing anywhere
@@ -55,6 +55,9 @@ Shows the host key of a remote peer, and after a question writes it to the known
 
   -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
       --yes             do not ask
+
+Exit status: 0 known or added, 2 command line, 4 configuration, 6 nothing was changed,
+7 the peer could not be asked.
 )";
 
 }  // namespace peerstage::daemon

@@ -95,7 +95,6 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
   std::size_t receive(std::span<std::byte> buffer) override;
   void answered() override { ++answers; }
 
-  std::chrono::system_clock::time_point wall() const override { return {}; }
   std::chrono::steady_clock::time_point steady() const override { return now_; }
 
  private:

@@ -614,7 +614,27 @@ class CommandLine(Pools):
     def test_unknown_action(self):
         pool = self.make_pool()
         pool.local("near", {})
-        self.assert_exit(pool.run("juggle"), 4)
+        result = pool.run("juggle", "--json")
+        self.assert_exit(result, 4)
+        self.assertFalse(result.json["valid"])
+        self.assertIn("juggle", result.json["findings"][0]["message"])
+
+    def test_an_action_asked_for_twice_gives_one_document(self):
+        pool = self.mixed_pool()
+        result = pool.run("stage", "stage", "--json")
+        self.assert_exit(result, 0)
+        self.assertEqual({peer["status"] for peer in result.json["peers"]}, {"unchanged"})
+
+    def test_a_configuration_without_a_stage_section_has_a_document_with_its_date(self):
+        pool = self.mixed_pool()
+        pool.write_config()
+        text = pool.config.read_text()
+        pool.config.write_text(text[:text.index("<stage>")] + "<purge/>" + text[text.index("</stage>") + len("</stage>"):])
+        pool.write_config = lambda: None
+        result = pool.run("stage", "--json")
+        self.assert_exit(result, 6)
+        self.assertEqual(result.json["run"]["date"], f"{datetime.date.today():%Y-%m-%d}")
+        self.assertIn("stage section", result.json["run"]["error"])
 
     def test_check(self):
         pool = self.mixed_pool()
