@@ -85,7 +85,7 @@ Session::Session(const std::string& machine, const ConnectionOptions& options)
     socket.release();  // libssh closes it from here on
     return ssh_connect(handle());
   });
-  if (result != SSH_OK) throw failure("cannot agree on keys with", options.connect_timeout);
+  if (result != SSH_OK) throw failure("cannot begin an SSH session with", options.connect_timeout);
 }
 
 void Session::set(ssh_options_e option, const void* value, const std::string& what) {
