@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/schedule.h"
 #include "config/units.h"
 
 /// A whole configuration as plain values: the sections of Cedar Backup under its names, and `<peerstage>`. An
@@ -181,6 +182,41 @@ struct Purge {
   std::vector<PurgeDirectory> directories;
 };
 
+/// Something that the daemon does again and again.
+struct Job {
+  int line = 0;
+  std::string element;  ///< as in Finding
+  std::string name;
+  CrontabRule schedule;
+  std::vector<std::string> actions;  ///< at least one, in Cedar Backup's order
+  bool full = false;
+  bool managed = false;
+  std::chrono::milliseconds random_delay{0};  ///< a slot begins up to so much later
+  bool catch_up = true;                       ///< one run for any number of slots that were missed
+  std::vector<TimeWindow> not_between;        ///< no transfer starts inside
+};
+
+enum class NotifyOn { failure, recovery, always, stale };
+
+/// Whom to tell about runs, and when.
+struct Notify {
+  enum class Way { command, url, mailto };
+  std::vector<NotifyOn> on;  ///< at least one
+  Way way = Way::command;
+  std::string target;  ///< the program's absolute path, the URL or the mail address
+};
+
+/// `<peerstage><daemon>`, with its defaults.
+struct Daemon {
+  std::vector<Job> jobs;
+  std::string catalog = "/var/lib/peerstage/catalog.db";
+  std::string control_socket = "/run/peerstage/control.sock";
+  std::optional<std::string> control_group;  ///< whose members may look, but change nothing
+  std::optional<std::string> metrics_file;   ///< absent: none
+  std::vector<Notify> notify;
+  std::chrono::milliseconds stale_after{std::chrono::hours(36)};
+};
+
 /// The section of our own.
 struct PeerstageSection {
   struct Staging {
@@ -197,8 +233,15 @@ struct PeerstageSection {
     std::optional<bool> compression;
     std::optional<std::chrono::milliseconds> connect_timeout, idle_timeout;
   };
+  /// At most so many peers of a `<group>` are at work at a time.
+  struct Group {
+    std::string name;
+    unsigned parallel_peers = 1;
+  };
   Staging staging;
   Ssh ssh;
+  std::vector<Group> groups;
+  std::optional<Daemon> daemon;
 };
 
 struct Config {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -80,6 +81,8 @@ struct StagePlan {
   ByteCount bandwidth_limit;  ///< bytes a second for all peers together; 0: none
   MinimumFree minimum_free = 5.0;
   DailyIndicator daily_indicator = DailyIndicator::complete;
+  std::map<std::string, unsigned>
+      group_limits;  ///< how many peers of a group are at work at a time, for every group that a peer names
   std::vector<StagePeer>
       peers;  ///< local peers first, then remote ones, each in the order of the file, as Cedar does
 };

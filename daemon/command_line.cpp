@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
+#include <cstdio>
 #include <map>
 #include <stdexcept>
 #include <string_view>
@@ -24,7 +24,11 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-po::options_description description() {
+/// Whose switches are known: those of one group abbreviate as they do in Cedar Backup, whatever the other
+/// has.
+enum class Vocabulary { actions, own_commands };
+
+po::options_description description(Vocabulary vocabulary) {
   po::options_description switches;
   const auto value = [] { return po::value<std::string>(); };
   switches.add_options()("help,h", "")("version,V", "")("diagnostics,D", "");
@@ -33,6 +37,10 @@ po::options_description description() {
   switches.add_options()("config,c", value(), "");
   switches.add_options()("logfile,l", value(), "")("owner,o", value(), "")("mode,m", value(), "");
   switches.add_options()("json", "")("dry-run", "")("yes", "")("peer", value(), "")("progress", value(), "");
+  if (vocabulary == Vocabulary::actions) return switches;
+  switches.add_options()("job", value(), "")("count", value(), "")("since", value(), "")("limit", value(),
+                                                                                         "");
+  switches.add_options()("socket", value(), "")("watch", "")("check", "")("follow", "");
   return switches;
 }
 
@@ -76,9 +84,9 @@ bool is_long_form(const po::option& option) {
 
 /// program_options' own storing refuses repeated switches and forgets which form was used, so we store
 /// ourselves.
-Arguments take_apart(const std::vector<std::string>& typed) {
+Arguments take_apart(const std::vector<std::string>& typed, Vocabulary vocabulary) {
   using namespace po::command_line_style;
-  const po::options_description switches = description();
+  const po::options_description switches = description(vocabulary);
   const auto parsed =
       po::command_line_parser(typed)
           .options(switches)
@@ -131,18 +139,6 @@ ProgressChoice parse_progress(const std::string& text) {
   throw UsageError("--progress needs auto, always or never, not '" + peers::printable(text) + "'");
 }
 
-/// Refuses switches that have no meaning for one of our own commands.
-void allow_only(const Arguments& arguments, const std::string& command,
-                std::initializer_list<std::string_view> allowed) {
-  for (const auto& [name, occurrences] : arguments.switches)
-    if (std::find(allowed.begin(), allowed.end(), name) == allowed.end())
-      throw UsageError("--" + name + " has no meaning for '" + command + "'");
-}
-
-bool is_own_command(const std::string& word) {
-  return word == "check" || word == "trust";
-}
-
 EarlyExit help(const char* usage, OutputStream stream) {
   return {ExitCode::ok, stream, usage};
 }
@@ -157,19 +153,193 @@ EarlyExit show_diagnostics() {
   return result;
 }
 
+Verbosity verbosity(const Arguments& arguments) {
+  if (arguments.has("quiet")) return Verbosity::quiet;
+  return arguments.has("verbose") ? Verbosity::verbose : Verbosity::errors;
+}
+
+std::vector<std::string> all_named(const Arguments& arguments, const char* name) {
+  auto names = arguments.all(name);
+  for (const auto& text : names) non_empty(name, text);
+  return names;
+}
+
+LogFile log_file(const Arguments& arguments) {
+  LogFile log;
+  log.path = path_value(arguments, "logfile");
+  log.owner = arguments.value("owner", parse_owner).value_or(log.owner);
+  log.mode = arguments.value("mode", parse_mode).value_or(log.mode);
+  if (arguments.has("debug")) log.threshold = peers::EventLevel::debug;
+  return log;
+}
+
+std::optional<unsigned> number_value(const Arguments& arguments, const char* name) {
+  return arguments.value(name, [name](const std::string& text) {
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number == 0 || number > 100'000) {
+      throw UsageError(std::string("--") + name + " needs a number from 1 to 100000, '" +
+                       peers::printable(text) + "' is not that");
+    }
+    return number;
+  });
+}
+
+std::chrono::year_month_day parse_date(const std::string& text) {
+  int year = 0;
+  unsigned month = 0, day = 0;
+  int length = 0;
+  const bool read = text.size() == 10 && text.find_first_not_of("0123456789-") == std::string::npos &&
+                    std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &length) == 3 &&
+                    length == 10;
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
+                                         std::chrono::day(day)};
+  if (!read || !date.ok()) throw UsageError("'" + peers::printable(text) + "' is no date like 2026-11-20");
+  return date;
+}
+
+void expect_words(const Arguments& arguments, std::size_t count, const std::string& what) {
+  if (arguments.words.size() != count || std::ranges::count(arguments.words, std::string()) > 0)
+    throw UsageError(what);
+}
+
 CommandLine check_command(const Arguments& arguments) {
-  if (arguments.has("help")) return help(check_usage, OutputStream::standard_output);
-  allow_only(arguments, "check", {"config", "json"});
-  if (arguments.words.size() != 1) throw UsageError("'check' stands alone, without actions or other words");
+  expect_words(arguments, 1, "'check' stands alone, without actions or other words");
   return CheckCommand{path_value(arguments, "config"), arguments.has("json")};
 }
 
 CommandLine trust_command(const Arguments& arguments) {
-  if (arguments.has("help")) return help(trust_usage, OutputStream::standard_output);
-  allow_only(arguments, "trust", {"config", "yes"});
-  if (arguments.words.size() != 2 || arguments.words[1].empty())
-    throw UsageError("'trust' needs the name of exactly one peer");
+  expect_words(arguments, 2, "'trust' needs the name of exactly one peer");
   return TrustCommand{arguments.words[1], path_value(arguments, "config"), arguments.has("yes")};
+}
+
+CommandLine schedule_command(const Arguments& arguments) {
+  expect_words(arguments, 1, "'schedule' stands alone; --job NAME shows one job");
+  ScheduleCommand command{path_value(arguments, "config"), all_named(arguments, "job"), 10,
+                          arguments.has("json")};
+  command.count = number_value(arguments, "count").value_or(command.count);
+  return command;
+}
+
+CommandLine daemon_command(const Arguments& arguments) {
+  expect_words(arguments, 1, "'daemon' stands alone");
+  return DaemonCommand{path_value(arguments, "config"), log_file(arguments), verbosity(arguments)};
+}
+
+CommandLine history_command(const Arguments& arguments) {
+  expect_words(arguments, 1, "'history' stands alone; --peer NAME shows one peer");
+  HistoryCommand command{path_value(arguments, "config"), path_value(arguments, "peer"),
+                         path_value(arguments, "since"), 20, arguments.has("json")};
+  command.limit = number_value(arguments, "limit").value_or(command.limit);
+  return command;
+}
+
+CommandLine files_command(const Arguments& arguments) {
+  expect_words(arguments, 3, "'files' needs the name of a peer and a date, e.g. 'files web1 2026-11-20'");
+  return FilesCommand{path_value(arguments, "config"), arguments.words[1], parse_date(arguments.words[2]),
+                      arguments.has("json")};
+}
+
+CommandLine verify_command(const Arguments& arguments) {
+  VerifyCommand command{path_value(arguments, "config"), std::nullopt, all_named(arguments, "peer"),
+                        arguments.has("json")};
+  if (arguments.words.size() > 1) {
+    expect_words(arguments, 2, "'verify' takes one date at most");
+    command.date = parse_date(arguments.words[1]);
+  }
+  return command;
+}
+
+ControlAddress control_address(const Arguments& arguments) {
+  return {path_value(arguments, "config"), path_value(arguments, "socket")};
+}
+
+CommandLine status_command(const Arguments& arguments) {
+  expect_words(arguments, 1, "'status' stands alone; --peer NAME shows one peer");
+  const int styles = static_cast<int>(arguments.has("watch")) + static_cast<int>(arguments.has("json")) +
+                     static_cast<int>(arguments.has("check"));
+  if (styles > 1) throw UsageError("--watch, --json and --check exclude each other");
+  return StatusCommand{control_address(arguments), all_named(arguments, "peer"), arguments.has("watch"),
+                       arguments.has("json"), arguments.has("check")};
+}
+
+CommandLine start_command(const Arguments& arguments) {
+  StartCommand command{control_address(arguments),   std::nullopt,
+                       all_named(arguments, "peer"), arguments.has("full"),
+                       arguments.has("follow"),      arguments.has("json")};
+  if (arguments.words.size() > 1) {
+    expect_words(arguments, 2, "'run' takes one job at a time");
+    command.job = arguments.words[1];
+  }
+  if (command.job.has_value() != command.peers.empty())
+    throw UsageError("'run' needs either a job, e.g. 'run nightly', or peers, e.g. 'run --peer web1'");
+  if (command.job && command.full)
+    throw UsageError("--full is for peers; a job says itself whether it is full");
+  return command;
+}
+
+CommandLine cancel_command(const Arguments& arguments) {
+  CancelCommand command{control_address(arguments), "", arguments.has("json")};
+  if (arguments.words.size() > 1) {
+    expect_words(arguments, 2, "'cancel' takes one run at most");
+    command.run = arguments.words[1];
+  }
+  return command;
+}
+
+template <SteerCommand::What what>
+CommandLine steer_command(const Arguments& arguments) {
+  expect_words(arguments, 1, "'" + arguments.words.front() + "' stands alone");
+  return SteerCommand{control_address(arguments), what, arguments.has("json")};
+}
+
+/// A command of our own: what it is called, what may be said with it, and how it is understood.
+struct OwnCommand {
+  const char* name;
+  const char* usage;
+  std::vector<std::string_view> switches;
+  CommandLine (*understand)(const Arguments&);
+};
+
+const std::vector<OwnCommand>& own_commands() {
+  static const std::vector<OwnCommand> commands{
+      {"check", check_usage, {"config", "json"}, check_command},
+      {"trust", trust_usage, {"config", "yes"}, trust_command},
+      {"schedule", schedule_usage, {"config", "json", "job", "count"}, schedule_command},
+      {"daemon",
+       daemon_usage,
+       {"config", "logfile", "owner", "mode", "debug", "verbose", "quiet"},
+       daemon_command},
+      {"history", history_usage, {"config", "json", "peer", "since", "limit"}, history_command},
+      {"files", files_usage, {"config", "json"}, files_command},
+      {"verify", verify_usage, {"config", "json", "peer"}, verify_command},
+      {"status", status_usage, {"config", "socket", "json", "watch", "check", "peer"}, status_command},
+      {"run", start_usage, {"config", "socket", "json", "peer", "full", "follow"}, start_command},
+      {"cancel", cancel_usage, {"config", "socket", "json"}, cancel_command},
+      {"pause", steer_usage, {"config", "socket", "json"}, steer_command<SteerCommand::What::pause>},
+      {"resume", steer_usage, {"config", "socket", "json"}, steer_command<SteerCommand::What::resume>},
+      {"reload", steer_usage, {"config", "socket", "json"}, steer_command<SteerCommand::What::reload>},
+  };
+  return commands;
+}
+
+const OwnCommand* find_own_command(const std::string& word) {
+  for (const OwnCommand& command : own_commands())
+    if (word == command.name) return &command;
+  return nullptr;
+}
+
+/// Refuses switches that have no meaning for one of our own commands.
+void allow_only(const Arguments& arguments, const OwnCommand& command) {
+  for (const auto& [name, occurrences] : arguments.switches)
+    if (std::ranges::find(command.switches, name) == command.switches.end())
+      throw UsageError("--" + name + " has no meaning for '" + command.name + "'");
+}
+
+CommandLine understand_own(const OwnCommand& command, const Arguments& arguments) {
+  if (arguments.has("help")) return help(command.usage, OutputStream::standard_output);
+  allow_only(arguments, command);
+  return command.understand(arguments);
 }
 
 Managed managed(const Arguments& arguments) {
@@ -180,32 +350,19 @@ Managed managed(const Arguments& arguments) {
   return arguments.has("managed") ? Managed::also : Managed::local;
 }
 
-Verbosity verbosity(const Arguments& arguments) {
-  if (arguments.has("quiet")) return Verbosity::quiet;
-  return arguments.has("verbose") ? Verbosity::verbose : Verbosity::errors;
-}
-
-std::vector<std::string> peers_named(const Arguments& arguments) {
-  auto names = arguments.all("peer");
-  for (const auto& name : names) non_empty("peer", name);
-  return names;
-}
-
 void check_words(const Arguments& arguments) {
   if (arguments.words.empty()) throw UsageError("no action was given, e.g. 'stage'");
   for (const auto& word : arguments.words)
-    if (is_own_command(word)) throw UsageError("'" + word + "' cannot be combined with actions");
+    if (find_own_command(word) != nullptr) throw UsageError("'" + word + "' cannot be combined with actions");
   if (arguments.has("yes")) throw UsageError("--yes has no meaning for actions");
 }
 
 CommandLine run_command(const Arguments& arguments) {
   RunCommand run;
   run.config_path = path_value(arguments, "config");
-  run.log.path = path_value(arguments, "logfile");
-  run.log.owner = arguments.value("owner", parse_owner).value_or(run.log.owner);
-  run.log.mode = arguments.value("mode", parse_mode).value_or(run.log.mode);
+  run.log = log_file(arguments);
   run.progress = arguments.value("progress", parse_progress).value_or(run.progress);
-  run.peers = peers_named(arguments);
+  run.peers = all_named(arguments, "peer");
   if (arguments.has("help")) return help(main_usage, OutputStream::standard_error);
   if (arguments.has("version")) return version();
   if (arguments.has("diagnostics")) return show_diagnostics();
@@ -214,7 +371,6 @@ CommandLine run_command(const Arguments& arguments) {
   run.verbosity = verbosity(arguments);
   run.managed = managed(arguments);
   run.full = arguments.has("full");
-  if (arguments.has("debug")) run.log.threshold = peers::EventLevel::debug;
   run.log_command_output = arguments.has("output") || arguments.has("debug");
   run.stack = arguments.has("stack");
   run.json = arguments.has("json");
@@ -222,10 +378,12 @@ CommandLine run_command(const Arguments& arguments) {
   return run;
 }
 
-CommandLine understand(const Arguments& arguments) {
+CommandLine understand(const std::vector<std::string>& typed) {
+  const bool own = std::ranges::any_of(
+      typed, [](const std::string& argument) { return find_own_command(argument) != nullptr; });
+  const Arguments arguments = take_apart(typed, own ? Vocabulary::own_commands : Vocabulary::actions);
   const std::string first = arguments.words.empty() ? std::string() : arguments.words.front();
-  if (first == "check") return check_command(arguments);
-  if (first == "trust") return trust_command(arguments);
+  if (const OwnCommand* command = find_own_command(first)) return understand_own(*command, arguments);
   return run_command(arguments);
 }
 
@@ -238,7 +396,7 @@ EarlyExit wrong(const std::string& message) {
 
 CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   try {
-    return understand(take_apart(arguments));
+    return understand(arguments);
   } catch (const UsageError& error) {
     return wrong(error.what());
   } catch (const po::error& error) {

@@ -143,7 +143,7 @@ Log::Log(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_t
 
 Log::~Log() = default;
 
-void Log::write(EventLevel level, std::string_view text) noexcept try {
+void Log::write(EventLevel level, std::string_view text, const LogFields& /*fields*/) noexcept try {
   sinks_->logger().log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
 } catch (...) {  // out of memory: a line is not worth a run
 }

@@ -15,6 +15,13 @@ namespace peerstage::daemon {
 /// How much a person wants to see on the screen.
 enum class Verbosity { errors, verbose, quiet };
 
+/// What a line is about, for whoever sorts lines by it.
+struct LogFields {
+  std::string_view peer;        ///< PEERSTAGE_PEER=
+  std::string_view run;         ///< PEERSTAGE_RUN=
+  std::string_view message_id;  ///< MESSAGE_ID=, see sd_journal_send(3)
+};
+
 /// The one place that writes log lines, to a file and, from `screen_threshold` on, bare to the screen.
 /// Whatever a text contains, it becomes one line of valid UTF-8 without control characters.
 ///
@@ -29,7 +36,7 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  void write(peers::EventLevel level, std::string_view text) noexcept;
+  void write(peers::EventLevel level, std::string_view text, const LogFields& fields = {}) noexcept;
   void debug(std::string_view text) noexcept { write(peers::EventLevel::debug, text); }
   void info(std::string_view text) noexcept { write(peers::EventLevel::info, text); }
   void warning(std::string_view text) noexcept { write(peers::EventLevel::warning, text); }

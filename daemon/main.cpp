@@ -1,6 +1,7 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
@@ -36,6 +37,12 @@ ExitCode execute(const CheckCommand& command) {
 }
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
+}
+
+/// Commands that are understood and not there yet.
+template <typename Command>
+ExitCode execute(const Command&) {
+  throw std::runtime_error("this command is not built yet");
 }
 
 }  // namespace

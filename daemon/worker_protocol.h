@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -31,6 +32,15 @@ struct WorkProgress {
 struct WorkSkipped {
   std::string name, reason;
   bool operator==(const WorkSkipped&) const = default;
+};
+
+/// A file of the peer's day as it was published; the name is raw bytes, relative to the peer's directory.
+struct WorkFile {
+  std::string name;
+  std::uint64_t size = 0;
+  std::array<std::uint8_t, 32> sha256{};
+  std::int64_t source_mtime = 0;  ///< seconds since the epoch, at the source
+  bool operator==(const WorkFile&) const = default;
 };
 
 /// A line for the log.
