@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "daemon/catalog/recorder.h"
+#include "daemon/run_log.h"
+#include "daemon/run_observers.h"
+#include "daemon/service/peer_state.h"
+#include "daemon/service/run_queue.h"
+#include "daemon/service/run_tracker.h"
+#include "daemon/service/state.h"
+#include "daemon/stage_run.h"
+
+namespace peerstage::daemon {
+
+/// The run that the daemon has going, with everybody who follows it.
+class RunningRun final : public RunObserver {
+ public:
+  /// Whom it tells. `ended` must not destroy the run: that is for later, from the loop.
+  struct Listener {
+    std::function<void(const RunReport&)> begun;
+    std::function<void(const RunReport&)> ended;
+    std::function<void()> tick;
+  };
+
+  /// What the run is made of; all of it outlives the run.
+  struct Parts {
+    Timeline& timeline;
+    Log& log;
+    PeerBook& peers;
+    ServiceCounters& counters;
+    Catalog* catalog;  ///< null: nothing is recorded
+    std::function<void(const std::string& why)> catalog_failed;
+  };
+
+  RunningRun(WantedRun wanted, const config::StagePlan& plan, const MakeWorkers& make_workers,
+             const Parts& parts, Listener listener);
+
+  void start() { run_.start(); }
+  /// Ends it for good.
+  void cancel() { run_.interrupt(); }
+  /// Ends it so that it can be gone on with: the catalog is told of an interruption, not of an end.
+  void suspend(WallTime now);
+
+  const WantedRun& wanted() const { return wanted_; }
+  const ServiceRun& state() const { return state_; }
+  bool is_begun() const { return begun_; }
+
+ private:
+  void begun(const RunReport& report) override;
+  void tick() override { listener_.tick(); }
+  void ended(const RunReport& report) override;
+
+  WantedRun wanted_;
+  Parts parts_;
+  Listener listener_;
+  ServiceRun state_;
+  bool begun_ = false;
+  RunLog log_;
+  RunTracker tracker_;
+  std::optional<CatalogRecorder> recorder_;
+  RunObservers observers_;
+  StageRun run_;
+};
+
+}  // namespace peerstage::daemon
