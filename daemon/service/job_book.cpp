@@ -1,7 +1,8 @@
 #include "daemon/service/job_book.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "daemon/schedule/next_run.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -58,11 +59,9 @@ void JobBook::resume() {
 
 /// Sets the alarm for the first slot that has not been dealt with.
 void JobBook::wait(Entry& entry) {
-  const std::optional<Wall> next = surroundings_.next_slot(entry.job.schedule, entry.dealt_with);
-  if (next != entry.slot && next) {
-    const auto delay = entry.job.random_delay * surroundings_.random();
-    entry.begins = *next + std::chrono::duration_cast<std::chrono::milliseconds>(delay);
-  }
+  const auto next = daemon::next_run(entry.job.schedule, surroundings_.zone(), entry.dealt_with);
+  if (next && next != entry.slot)
+    entry.begins = *next + random_delay(entry.job.random_delay, surroundings_.random());
   entry.slot = next;
   entry.alarm = next ? timeline_.at(entry.begins, [this, &entry] { look(entry); }) : nullptr;
 }
@@ -71,10 +70,10 @@ void JobBook::wait(Entry& entry) {
 void JobBook::look(Entry& entry) {
   const Wall now = timeline_.wall_now();
   if (entry.dealt_with > now + furthest_ahead) entry.dealt_with = now;
-  const std::optional<Wall> latest = latest_slot(entry, now);
-  const bool is_awaited = latest && latest == entry.slot;
-  if (latest && !(is_awaited && now < entry.begins))
-    deal_with(entry, *latest, is_awaited ? entry.begins : *latest);
+  const auto slots = missed_slots(entry.job.schedule, surroundings_.zone(), entry.dealt_with, now);
+  const bool is_awaited = slots && slots->latest == entry.slot;
+  if (slots && !(is_awaited && now < entry.begins))
+    deal_with(entry, slots->latest, is_awaited ? entry.begins : slots->latest);
   // Whoever was told may have changed the jobs.
   if (!paused_) wait(entry);
 }
@@ -87,25 +86,6 @@ void JobBook::deal_with(Entry& entry, Wall slot, Wall should_have_begun) {
     surroundings_.missed(entry.job, slot);
   else
     surroundings_.due(entry.job, slot, is_late ? RunTrigger::catch_up : RunTrigger::schedule);
-}
-
-/// The last slot that has come and was not dealt with. Found by halving the time, since a rule of every minute
-/// and a year of absence are half a million slots.
-std::optional<JobBook::Wall> JobBook::latest_slot(const Entry& entry, Wall now) const {
-  const auto after = [&](Wall time) { return surroundings_.next_slot(entry.job.schedule, time); };
-  std::optional<Wall> latest = after(entry.dealt_with);
-  if (!latest || *latest > now) return std::nullopt;
-  Wall from = *latest, to = now;  // the latest slot is in [from, to]
-  while (to - from > std::chrono::seconds(1)) {
-    const Wall middle = from + (to - from) / 2;
-    const std::optional<Wall> slot = after(middle);
-    if (slot && *slot <= now)
-      from = *slot;
-    else
-      to = middle;
-    if (slot && *slot <= now) latest = slot;
-  }
-  return latest;
 }
 
 const JobBook::Entry* JobBook::entry(const std::string& name) const {

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "daemon/catalog/catalog.h"
+#include "daemon/schedule/zone.h"
 #include "daemon/timeline.h"
 
 namespace peerstage::daemon {
@@ -22,8 +23,7 @@ class JobBook {
 
   /// What the book needs of the world.
   struct Surroundings {
-    /// The first slot after a time; absent: never again.
-    std::function<std::optional<Wall>(const config::CrontabRule&, Wall after)> next_slot;
+    std::function<Zone()> zone;  ///< in which the rules are read; asked each time, since it may change
     /// A job is to be run, for this slot.
     std::function<void(const config::Job&, Wall slot, RunTrigger)> due;
     /// Slots up to this one were missed and nothing is made up for them.
@@ -60,7 +60,6 @@ class JobBook {
   void wait(Entry& entry);
   void look(Entry& entry);
   void deal_with(Entry& entry, Wall slot, Wall should_have_begun);
-  std::optional<Wall> latest_slot(const Entry& entry, Wall now) const;
   const Entry* entry(const std::string& name) const;
 
   Timeline& timeline_;

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "daemon/readable.h"
-#include "daemon/schedule/next_run.h"
 #include "daemon/schedule/zone.h"
 #include "daemon/service/process_usage.h"
 #include "daemon/service/running_run.h"
@@ -149,9 +148,7 @@ std::map<std::string, WallTime> Service::remembered_slots() {
 
 JobBook::Surroundings Service::job_surroundings() {
   JobBook::Surroundings surroundings;
-  surroundings.next_slot = [](const config::CrontabRule& rule, WallTime after) {
-    return next_run(rule, Zone::of_this_machine(), after);
-  };
+  surroundings.zone = [] { return machine_zone().zone; };
   surroundings.due = [this](const config::Job& job, WallTime slot, RunTrigger trigger) {
     job_due(job, slot, trigger);
   };
@@ -207,14 +204,9 @@ void Service::tell_status() {
 }
 
 void Service::look_for_stale_peers() {
-  std::vector<ServicePeer> newly_stale;
-  for (ServicePeer& peer : peers_.peers(timeline_.wall_now())) {
-    if (!peer.stale)
-      told_stale_.erase(peer.name);
-    else if (told_stale_.insert(peer.name).second)
-      newly_stale.push_back(std::move(peer));
-  }
-  if (!newly_stale.empty()) surroundings_.tell_stale(newly_stale);
+  std::vector<ServicePeer> stale = peers_.peers(timeline_.wall_now());
+  std::erase_if(stale, [](const ServicePeer& peer) { return !peer.stale; });
+  surroundings_.tell_stale(stale);
   if (!running_) tell_status();
   stale_alarm_ = timeline_.after(stale_check_interval, [this] { look_for_stale_peers(); });
 }

@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,7 +36,7 @@ class Service final : public Controllable {
     std::function<void(const std::string& text)> tell_status;  ///< what is going on, in a few words
     std::function<void(bool is_working)> tell_working;         ///< a run began, or ended
     std::function<void(const RunReport&, const RunOrigin&)> tell_run_ended;
-    std::function<void(const std::vector<ServicePeer>&)> tell_stale;  ///< peers that became stale
+    std::function<void(const std::vector<ServicePeer>&)> tell_stale;  ///< those that are, now and then
     std::function<void(const ServiceConfig&)> tell_config;            ///< another configuration is in force
     /// The catalog was begun anew: fill it from the manifests below the staging directory, elsewhere, and say
     /// `catalog_rebuilt` then.
@@ -111,7 +110,6 @@ class Service final : public Controllable {
   std::optional<ServiceConfig> next_config_;  ///< comes into force after the run that is going on
   ServiceCounters counters_;
   bool paused_ = false, stopping_ = false;
-  std::set<std::string> told_stale_;
   Timeline::Steady status_told_{};
   std::unique_ptr<Alarm> begin_alarm_, wait_alarm_, after_run_alarm_, stale_alarm_;
 };

@@ -16,22 +16,22 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using Wall = Timeline::Wall;
 
-/// A calendar with a slot at every full hour is calendar enough for a book.
-std::optional<Wall> next_hour(const config::CrontabRule& rule, Wall after) {
-  if (rule.text == "never") return std::nullopt;
-  return std::chrono::floor<hours>(after) + hours(1);
-}
-
+/// Due at every full hour, which is calendar enough for a book.
 config::Job job(const std::string& name) {
   config::Job result;
   result.name = name;
+  result.schedule.minutes.set(0);
+  result.schedule.hours.set();
+  result.schedule.days.set();
+  result.schedule.months.set();
+  result.schedule.weekdays.set();
   return result;
 }
 
 class JobBookTest : public testing::Test {
  protected:
   JobBook::Surroundings surroundings() {
-    return {next_hour,
+    return {[] { return Zone(); },
             [this](const config::Job& job, Wall slot, RunTrigger trigger) {
               told_.push_back(job.name + " " + to_string(trigger) + " " + hour(slot));
             },
@@ -169,7 +169,7 @@ TEST_F(JobBookTest, NewJobsReplaceTheOldAndKeepWhatWasDealtWith) {
 
 TEST_F(JobBookTest, AJobThatNeverRunsWaitsForNothing) {
   config::Job never = job("a");
-  never.schedule.text = "never";
+  never.schedule.months.reset();
   book_.set_jobs({never}, {});
   timeline_.pass(hours(1));
   EXPECT_EQ(book_.next_run("a"), std::nullopt);
