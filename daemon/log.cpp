@@ -11,7 +11,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
-#include "peers/text.h"
+#include "daemon/one_line.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -50,19 +50,6 @@ EventLevel from_spdlog(spdlog::level::level_enum level) {
   if (level <= spdlog::level::debug) return EventLevel::debug;
   if (level == spdlog::level::info) return EventLevel::info;
   return level == spdlog::level::warn ? EventLevel::warning : EventLevel::error;
-}
-
-/// Texts arrive printable, so a backslash in them stands for itself; only what slipped through is escaped
-/// here.
-std::string one_line(std::string_view text) {
-  std::string result;
-  while (true) {
-    const auto backslash = text.find('\\');
-    result += peers::printable(text.substr(0, backslash));
-    if (backslash == std::string_view::npos) return result;
-    result += '\\';
-    text.remove_prefix(backslash + 1);
-  }
 }
 
 std::string_view view(const spdlog::string_view_t& text) {

@@ -24,6 +24,7 @@ class WorkerProcess {
   peers::Descriptor take_records() { return std::move(records_); }
   /// Readable (pidfd_open(2)) once the worker has ended. For the caller to take over.
   peers::Descriptor take_handle() { return std::move(handle_); }
+  pid_t pid() const { return pid_; }
   void kill();
   /// Kills and reaps it unless that has happened.
   void end();
