@@ -5,12 +5,14 @@
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include "daemon/journal.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -50,19 +52,6 @@ EventLevel from_spdlog(spdlog::level::level_enum level) {
   if (level <= spdlog::level::debug) return EventLevel::debug;
   if (level == spdlog::level::info) return EventLevel::info;
   return level == spdlog::level::warn ? EventLevel::warning : EventLevel::error;
-}
-
-/// Texts arrive printable, so a backslash in them stands for itself; only what slipped through is escaped
-/// here.
-std::string one_line(std::string_view text) {
-  std::string result;
-  while (true) {
-    const auto backslash = text.find('\\');
-    result += peers::printable(text.substr(0, backslash));
-    if (backslash == std::string_view::npos) return result;
-    result += '\\';
-    text.remove_prefix(backslash + 1);
-  }
 }
 
 std::string_view view(const spdlog::string_view_t& text) {
@@ -122,7 +111,10 @@ class ScreenSink final : public spdlog::sinks::base_sink<std::mutex> {
 class Log::Sinks {
  public:
   Sinks(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_threshold)
-      : logger_("peerstage") {
+      : logger_("peerstage"), threshold_(file.threshold) {
+    const bool journal = goes_to_journal(STDERR_FILENO);
+    if (journal) journal_.emplace();
+    if (journal && goes_to_journal(screen.descriptor())) screen_threshold.reset();
     auto log = std::make_shared<FileSink>(open_log_file(file), screen);
     log->set_level(to_spdlog(file.threshold));
     auto shown = std::make_shared<ScreenSink>(screen);
@@ -132,10 +124,15 @@ class Log::Sinks {
     logger_.set_error_handler([](const std::string&) {});  // spdlog's own would write to standard error
   }
 
-  spdlog::logger& logger() { return logger_; }
+  void write(EventLevel level, std::string_view text, const LogFields& fields) {
+    logger_.log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
+    if (journal_ && level >= threshold_) journal_->write(level, one_line(text), fields);
+  }
 
  private:
   spdlog::logger logger_;
+  EventLevel threshold_;
+  std::optional<Journal> journal_;
 };
 
 Log::Log(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_threshold)
@@ -143,8 +140,8 @@ Log::Log(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_t
 
 Log::~Log() = default;
 
-void Log::write(EventLevel level, std::string_view text, const LogFields& /*fields*/) noexcept try {
-  sinks_->logger().log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
+void Log::write(EventLevel level, std::string_view text, const LogFields& fields) noexcept try {
+  sinks_->write(level, text, fields);
 } catch (...) {  // out of memory: a line is not worth a run
 }
 
@@ -158,6 +155,17 @@ std::optional<EventLevel> screen_threshold(Verbosity verbosity, EventLevel log_t
       return std::nullopt;
   }
   return std::nullopt;
+}
+
+std::string one_line(std::string_view text) {
+  std::string result;
+  while (true) {
+    const auto backslash = text.find('\\');
+    result += peers::printable(text.substr(0, backslash));
+    if (backslash == std::string_view::npos) return result;
+    result += '\\';
+    text.remove_prefix(backslash + 1);
+  }
 }
 
 std::string log_line(std::chrono::system_clock::time_point when, EventLevel level, std::string_view text) {
