@@ -52,25 +52,33 @@ std::uint32_t capability_bits(Reach reach) {
   return (1U << CAP_DAC_READ_SEARCH) | (1U << CAP_DAC_OVERRIDE) | (1U << CAP_FOWNER);
 }
 
-void keep_capabilities(std::uint32_t bits) {
+/// `bits` must be among those that are permitted.
+void keep_capabilities(std::uint32_t bits, Programs programs) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
   data[0].effective = data[0].permitted = data[0].inheritable = bits;
   require(::syscall(SYS_capset, &header, data.data()) == 0, "reduce the capabilities");
+  require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0, "pass no capability on");
+  constexpr std::uint32_t reading = 1U << CAP_DAC_READ_SEARCH;
+  if ((bits & reading) == 0 || programs == Programs::forbidden) return;
+  // So that sha256sum can read what we can.
+  require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0) == 0,
+          "pass a capability on");
 }
 
-void become(const User& user, const Confinement& confinement) {
-  const std::uint32_t kept = capability_bits(confinement.reach);
-  require(::prctl(PR_SET_KEEPCAPS, kept != 0 ? 1 : 0) == 0, "keep capabilities");
+/// A service that is not root's may have been given capabilities (AmbientCapabilities= of systemd.exec(5)).
+std::uint32_t permitted_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  require(::syscall(SYS_capget, &header, data.data()) == 0, "look at the capabilities");
+  return data[0].permitted;
+}
+
+void become(const User& user, Reach reach) {
+  require(::prctl(PR_SET_KEEPCAPS, reach == Reach::local_files ? 1 : 0) == 0, "keep capabilities");
   require(::initgroups(user.name.c_str(), user.gid) == 0, "take the backup user's groups");
   require(::setresgid(user.gid, user.gid, user.gid) == 0, "become the backup group");
   require(::setresuid(user.uid, user.uid, user.uid) == 0, "become the backup user");
-  keep_capabilities(kept);
-  if (kept != 0 && confinement.programs == Programs::allowed) {
-    // So that sha256sum can read what we can.
-    require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0) == 0,
-            "pass a capability on");
-  }
 }
 
 /// Newer than the headers of some systems that we are built on.
@@ -131,7 +139,8 @@ void keep_only(std::vector<int> descriptors) {
 
 std::string confine(const Confinement& confinement) {
   limit_resources();
-  if (confinement.user) become(*confinement.user, confinement);
+  if (confinement.user) become(*confinement.user, confinement.reach);
+  keep_capabilities(capability_bits(confinement.reach) & permitted_capabilities(), confinement.programs);
   require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "set no_new_privs");
   std::string lacking = restrict_file_system(confinement);
   // After the change of identity, which clears it.

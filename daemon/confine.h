@@ -11,7 +11,8 @@
 /// Takes from a worker what it does not need, before it meets its peer.
 namespace peerstage::daemon {
 
-/// What a worker of root's keeps beside the backup user's own rights.
+/// What a worker keeps beside the backup user's own rights, of what its supervisor has: all of it where that
+/// is root's, nothing where that is anyone's, and what its unit gives to a service that is not root's.
 enum class Reach {
   own_files,   ///< for remote peers: nothing
   local_files  ///< for local peers: reading any file and writing the marker, wherever the collect directory
@@ -33,10 +34,10 @@ struct Confinement {
 /// person sees or types. Of the standard streams only the error output stays, unless it is a terminal.
 void keep_only(std::vector<int> descriptors);
 
-/// Applies, in this order: limits (no core files; address space), the identity, no_new_privs, Landlock where
-/// the kernel has it (version 2 or later), death with the parent. Throws std::runtime_error when a step that
-/// was asked for fails. Returns a sentence about what this kernel could not do, empty when all was applied.
-/// For a process with one thread.
+/// Applies, in this order: limits (no core files; address space), the identity, capabilities, no_new_privs,
+/// Landlock where the kernel has it (version 2 or later), death with the parent. Throws std::runtime_error
+/// when a step that was asked for fails. Returns a sentence about what this kernel could not do, empty when
+/// all was applied. For a process with one thread.
 std::string confine(const Confinement& confinement);
 
 }  // namespace peerstage::daemon

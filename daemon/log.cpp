@@ -5,12 +5,14 @@
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include "daemon/journal.h"
 #include "daemon/one_line.h"
 
 namespace peerstage::daemon {
@@ -109,7 +111,10 @@ class ScreenSink final : public spdlog::sinks::base_sink<std::mutex> {
 class Log::Sinks {
  public:
   Sinks(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_threshold)
-      : logger_("peerstage") {
+      : logger_("peerstage"), threshold_(file.threshold) {
+    const bool journal = goes_to_journal(STDERR_FILENO);
+    if (journal) journal_.emplace();
+    if (journal && goes_to_journal(screen.descriptor())) screen_threshold.reset();
     auto log = std::make_shared<FileSink>(open_log_file(file), screen);
     log->set_level(to_spdlog(file.threshold));
     auto shown = std::make_shared<ScreenSink>(screen);
@@ -119,10 +124,15 @@ class Log::Sinks {
     logger_.set_error_handler([](const std::string&) {});  // spdlog's own would write to standard error
   }
 
-  spdlog::logger& logger() { return logger_; }
+  void write(EventLevel level, std::string_view text, const LogFields& fields) {
+    logger_.log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
+    if (journal_ && level >= threshold_) journal_->write(level, one_line(text), fields);
+  }
 
  private:
   spdlog::logger logger_;
+  EventLevel threshold_;
+  std::optional<Journal> journal_;
 };
 
 Log::Log(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_threshold)
@@ -130,8 +140,8 @@ Log::Log(const LogFile& file, Screen& screen, std::optional<EventLevel> screen_t
 
 Log::~Log() = default;
 
-void Log::write(EventLevel level, std::string_view text, const LogFields& /*fields*/) noexcept try {
-  sinks_->logger().log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
+void Log::write(EventLevel level, std::string_view text, const LogFields& fields) noexcept try {
+  sinks_->write(level, text, fields);
 } catch (...) {  // out of memory: a line is not worth a run
 }
 

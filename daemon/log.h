@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/log_fields.h"
 #include "daemon/log_file.h"
 #include "daemon/screen.h"
 #include "peers/observer.h"
@@ -15,18 +16,15 @@ namespace peerstage::daemon {
 /// How much a person wants to see on the screen.
 enum class Verbosity { errors, verbose, quiet };
 
-/// What a line is about, for whoever sorts lines by it.
-struct LogFields {
-  std::string_view peer;        ///< PEERSTAGE_PEER=
-  std::string_view run;         ///< PEERSTAGE_RUN=
-  std::string_view message_id;  ///< MESSAGE_ID=, see sd_journal_send(3)
-};
-
 /// The one place that writes log lines, to a file and, from `screen_threshold` on, bare to the screen.
 /// Whatever a text contains, it becomes one line of valid UTF-8 without control characters.
 ///
-/// Writing neither throws nor waits: what a full disk or a closed pipe does not take is lost, and the first
-/// such loss in the file is told on the screen. Not for several threads.
+/// Where the standard error output is the journal's, each line of the file goes there as well, with its
+/// fields. A screen that is the journal's, too, gets nothing then: everything would stand there twice.
+///
+/// Writing neither throws nor waits: what a full disk, a closed pipe or a journald that hangs does not take
+/// is lost. The first loss in the file is told on the screen, the number of lines that the journal lacks is
+/// told there. Not for several threads.
 class Log {
  public:
   /// Opens or makes the file. Throws LogError. `screen` must outlive the log; without a threshold nothing

@@ -24,6 +24,7 @@ class Screen {
 
   /// A terminal on which live lines can be drawn.
   bool is_terminal() const { return terminal_; }
+  int descriptor() const { return descriptor_; }
   /// As it is now; 80 by 24 where nobody knows.
   ScreenSize size() const;
 

@@ -85,7 +85,10 @@ class DaemonProcess {
   static AccessPolicy access_policy(const ServiceConfig& config) {
     AccessPolicy policy;
     policy.service_user = ::geteuid();
-    if (config.daemon.control_group) policy.reading_group = look_up_group(*config.daemon.control_group);
+    if (config.daemon.control_group) {
+      policy.reading_group = look_up_group(*config.daemon.control_group, "control group",
+                                           "peerstage/daemon/control_group");
+    }
     return policy;
   }
 

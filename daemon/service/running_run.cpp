@@ -9,31 +9,39 @@ RunningRun::RunningRun(WantedRun wanted, const config::StagePlan& plan,
     : wanted_(std::move(wanted)),
       parts_(parts),
       listener_(std::move(listener)),
-      log_(parts.log),
+      log_(parts.log, wanted_.request.id, wanted_.request.mode),
       tracker_(parts.timeline, state_, parts.counters),
+      recorder_(make_recorder()),
+      observers_(everybody()),
       run_(plan, wanted_.request, parts.timeline, observers_, make_workers) {
   state_.id = wanted_.request.id;
   state_.origin = wanted_.origin;
   state_.started = parts.timeline.wall_now();
-  observers_.add(log_);
-  observers_.add(tracker_);
-  observers_.add(parts.peers);
-  if (parts.catalog != nullptr)
-    observers_.add(recorder_.emplace(*parts.catalog, wanted_.origin, parts.catalog_failed));
-  observers_.add(*this);
+}
+
+std::optional<CatalogRecorder> RunningRun::make_recorder() const {
+  if (parts_.catalog == nullptr) return std::nullopt;
+  CatalogRecorder recorder(*parts_.catalog, parts_.catalog_failed);
+  recorder.set_origin(wanted_.origin);
+  return recorder;
+}
+
+/// Whoever is told of the end last may end everything.
+std::vector<RunObserver*> RunningRun::everybody() {
+  std::vector<RunObserver*> observers{&log_, &tracker_, &parts_.peers};
+  if (recorder_) observers.push_back(&*recorder_);
+  observers.push_back(this);
+  return observers;
 }
 
 void RunningRun::suspend(WallTime now) {
-  if (recorder_) {
-    observers_.remove(*recorder_);
-    try {
-      if (begun_)
-        parts_.catalog->interrupt_run(state_.id, {now, RunInterruption::Cause::shutdown});
-    } catch (const CatalogError& error) {
-      parts_.catalog_failed(error.what());
-    }
-  }
   run_.interrupt();
+  if (!recorder_ || !begun_) return;
+  try {
+    parts_.catalog->interrupt_run(state_.id, {now, RunInterruption::Cause::shutdown});
+  } catch (const CatalogError& error) {
+    parts_.catalog_failed(error.what());
+  }
 }
 
 void RunningRun::begun(const RunReport& report) {

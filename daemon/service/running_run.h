@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/catalog/recorder.h"
 #include "daemon/run_log.h"
@@ -52,6 +53,9 @@ class RunningRun final : public RunObserver {
   void begun(const RunReport& report) override;
   void tick() override { listener_.tick(); }
   void ended(const RunReport& report) override;
+
+  std::optional<CatalogRecorder> make_recorder() const;
+  std::vector<RunObserver*> everybody();
 
   WantedRun wanted_;
   Parts parts_;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <csignal>
+
 #include "daemon/local_date.h"
+#include "daemon/message_ids.h"
 #include "daemon/readable.h"
 #include "daemon/service/resumption.h"
 #include "daemon/service/running_run.h"
@@ -116,7 +119,7 @@ void Service::run_begun(const RunReport& report) {
   const RunOrigin& origin = running_->wanted().origin;
   log_.write(peers::EventLevel::info,
              "run " + report.id + (origin.job.empty() ? "" : " of the job " + origin.job) + " began",
-             {{}, report.id, {}});
+             {{}, report.id, message_ids::run_begun});
   if (origin.slot && !origin.job.empty())
     with_catalog([&](Catalog& catalog) { catalog.set_last_slot(origin.job, *origin.slot); });
   tell_status();
@@ -128,8 +131,10 @@ void Service::run_ended(const RunReport& report) {
     put_back_locked_run();
   } else {
     count(counters_, status(report));
-    log_.write(peers::EventLevel::info, "run " + report.id + " ended: " + to_string(status(report)),
-               {{}, report.id, {}});
+    const bool is_good = status(report) == RunStatus::ok;
+    log_.write(is_good ? peers::EventLevel::info : peers::EventLevel::warning,
+               "run " + report.id + " ended: " + to_string(status(report)),
+               {{}, report.id, is_good ? message_ids::run_ended_well : message_ids::run_failed});
     surroundings_.tell_run_ended(report, running_->wanted().origin);
   }
   after_run_alarm_ = timeline_.after({}, [this] { after_run(); });

@@ -1,5 +1,6 @@
 #include "daemon/confine.h"
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -7,7 +8,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +87,36 @@ TEST(Confine, LetsNothingBeWrittenOrCutElsewhere) {
            ::mkdir((other + "/new").c_str(), 0700) != 0;
   }));
   EXPECT_EQ(std::filesystem::file_size(other + "/file"), 7U);
+}
+
+/// As a service that is not root's and has its capabilities from its unit. Its worker may open a file of
+/// root's.
+bool worker_of_service_reads(Reach reach, const std::string& file_of_root) {
+  const pid_t parent = ::getpid();
+  return in_child([&] {
+    ::prctl(PR_SET_KEEPCAPS, 1);
+    if (::setresuid(65534, 65534, 65534) != 0) return false;
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    data[0].effective = data[0].permitted = data[0].inheritable =
+        (1U << CAP_DAC_READ_SEARCH) | (1U << CAP_DAC_OVERRIDE) | (1U << CAP_FOWNER);
+    if (::syscall(SYS_capset, &header, data.data()) != 0) return false;
+    if (::open(file_of_root.c_str(), O_RDONLY) < 0) return false;
+    Confinement confinement;
+    confinement.supervisor = parent;
+    confinement.reach = reach;
+    confine(confinement);
+    return ::open(file_of_root.c_str(), O_RDONLY) >= 0;
+  });
+}
+
+TEST(Confine, LeavesTheCapabilitiesOfAServiceToWorkersOfLocalPeersOnly) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const test::TemporaryDirectory directory;
+  const std::string secret = directory.write("secret", "content");
+  ASSERT_EQ(::chmod(secret.c_str(), 0600), 0);
+  EXPECT_TRUE(worker_of_service_reads(Reach::local_files, secret));
+  EXPECT_FALSE(worker_of_service_reads(Reach::own_files, secret));
 }
 
 }  // namespace

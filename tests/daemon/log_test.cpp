@@ -195,6 +195,34 @@ TEST_F(LogInADirectory, that_cannot_be_written_any_more_is_told_once_on_the_scre
   EXPECT_EQ(screen_content(), "the log cannot be written, lines are lost: No space left on device\n");
 }
 
+TEST_F(LogInADirectory, that_is_not_told_of_a_journal_writes_to_the_screen_as_ever) {
+  const Environment stream("JOURNAL_STREAM", "1:1");
+  Log log(file(), screen(), EventLevel::error);
+  log.error("text");
+  EXPECT_EQ(screen_content(), "text\n");
+}
+
+TEST_F(LogInADirectory, leaves_out_a_screen_that_is_the_journals_as_well) {
+  const WatchedDescriptor stream(WatchedDescriptor::Kind::pipe);
+  struct stat status {};
+  ASSERT_EQ(::fstat(stream.descriptor(), &status), 0);
+  const Environment variable("JOURNAL_STREAM",
+                             std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino));
+  Screen same(stream.descriptor());
+  const int standard_error = ::dup(STDERR_FILENO);
+  ::dup2(stream.descriptor(), STDERR_FILENO);
+  {
+    Log twice(file(), same, EventLevel::error);
+    twice.error("a line of the tests");
+    Log apart(file(), screen(), EventLevel::error);
+    apart.error("a line of the tests");
+  }
+  ::dup2(standard_error, STDERR_FILENO);
+  ::close(standard_error);
+  EXPECT_EQ(stream.shown(), "");
+  EXPECT_EQ(screen_content(), "a line of the tests\n");
+}
+
 /// Runs in a process of its own, which is not root any more.
 [[noreturn]] void log_to_the_default_path(const std::string& home) {
   if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
