@@ -240,6 +240,11 @@ CommandLine files_command(const Arguments& arguments) {
                       arguments.has("json")};
 }
 
+CommandLine rebuild_command(const Arguments& arguments) {
+  expect_words(arguments, 1, "'rebuild' stands alone");
+  return RebuildCommand{path_value(arguments, "config")};
+}
+
 CommandLine verify_command(const Arguments& arguments) {
   VerifyCommand command{path_value(arguments, "config"), std::nullopt, all_named(arguments, "peer"),
                         arguments.has("json")};
@@ -312,6 +317,7 @@ const std::vector<OwnCommand>& own_commands() {
        daemon_command},
       {"history", history_usage, {"config", "json", "peer", "since", "limit"}, history_command},
       {"files", files_usage, {"config", "json"}, files_command},
+      {"rebuild", rebuild_usage, {"config"}, rebuild_command},
       {"verify", verify_usage, {"config", "json", "peer"}, verify_command},
       {"status", status_usage, {"config", "socket", "json", "watch", "check", "peer"}, status_command},
       {"run", start_usage, {"config", "socket", "json", "peer", "full", "follow"}, start_command},

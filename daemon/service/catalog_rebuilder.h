@@ -12,8 +12,8 @@
 
 namespace peerstage::daemon {
 
-/// Fills a catalog from the manifests on the disk, in a process of its own: manifests may be many, and the
-/// names in them are not ours.
+/// Has `peerstage rebuild` fill the catalog from the manifests on the disk: they may be many, and nobody shall
+/// wait for them.
 class CatalogRebuilder {
  public:
   using Tell = std::function<void(peers::EventLevel, const std::string&)>;
@@ -22,9 +22,11 @@ class CatalogRebuilder {
   CatalogRebuilder(boost::asio::io_context& loop, Timeline& timeline, Tell tell);
 
   /// `done` is called from the loop, whatever came of it. While one goes on, another is not begun.
-  void rebuild(const std::string& catalog, const std::string& staging_dir, std::function<void()> done);
+  void rebuild(const std::string& config_file, std::function<void()> done);
 
  private:
+  void log_output(const ChildResult& result);
+
   boost::asio::io_context& loop_;
   Timeline& timeline_;
   Tell tell_;

@@ -110,8 +110,8 @@ class DaemonProcess {
     };
     around.tell_stale = [this](const std::vector<ServicePeer>& peers) { peers_are_stale(peers); };
     around.tell_config = [this](const ServiceConfig& config) { take_config(config); };
-    around.rebuild_catalog = [this](const std::string& catalog, const std::string& staging_dir) {
-      rebuilder_.rebuild(catalog, staging_dir, [this] { service_.catalog_rebuilt(); });
+    around.rebuild_catalog = [this, config_file] {
+      rebuilder_.rebuild(config_file, [this] { service_.catalog_rebuilt(); });
     };
     return around;
   }

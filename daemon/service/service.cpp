@@ -108,7 +108,7 @@ void Service::open_catalog() {
     catalog_error_.reset();
     if (const auto& why = catalog_->was_begun_anew()) {
       log_.warning(*why);
-      surroundings_.rebuild_catalog(config_.daemon.catalog, config_.plan.staging_dir);
+      surroundings_.rebuild_catalog();
     }
   } catch (const CatalogError& error) {
     catalog_failed(error.what());

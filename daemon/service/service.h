@@ -40,7 +40,7 @@ class Service final : public Controllable {
     std::function<void(const ServiceConfig&)> tell_config;            ///< another configuration is in force
     /// The catalog was begun anew: fill it from the manifests below the staging directory, elsewhere, and say
     /// `catalog_rebuilt` then.
-    std::function<void(const std::string& catalog, const std::string& staging_dir)> rebuild_catalog;
+    std::function<void()> rebuild_catalog;
   };
 
   Service(Timeline& timeline, Log& log, ServiceConfig config, Surroundings surroundings);
