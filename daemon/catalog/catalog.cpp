@@ -146,13 +146,12 @@ void Catalog::begin_peer(const std::string& run, const std::string& peer) {
 }
 
 void Catalog::add_files(const std::string& run, const std::string& peer, const std::vector<WorkFile>& files) {
-  database_->write_run(
-      run, [&](soci::session& sql, RunNumber number) { add_to_tree(sql, number, peer, files); });
+  database_->write_run(run,
+                       [&](soci::session& sql, RunNumber number) { add_to_tree(sql, number, peer, files); });
 }
 
 void Catalog::drop_files(const std::string& run, const std::string& peer) {
-  database_->write_run(run,
-                       [&](soci::session& sql, RunNumber number) { drop_told_tree(sql, number, peer); });
+  database_->write_run(run, [&](soci::session& sql, RunNumber number) { drop_told_tree(sql, number, peer); });
 }
 
 void Catalog::end_peer(const std::string& run, const PeerReport& report) {

@@ -118,8 +118,8 @@ std::string set_aside(const std::string& path, std::chrono::system_clock::time_p
   const std::string aside = free_name(path + ".damaged-" + compact_utc(now));
   for (const char* suffix : {"-wal", "-shm", ""}) {
     if (::rename((path + suffix).c_str(), (aside + suffix).c_str()) == 0 || errno == ENOENT) continue;
-    throw CatalogError("cannot set the damaged catalog " + peers::printable(path) + " aside: " +
-                       reason(errno));
+    throw CatalogError("cannot set the damaged catalog " + peers::printable(path) +
+                       " aside: " + reason(errno));
   }
   return aside;
 }

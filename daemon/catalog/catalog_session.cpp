@@ -1,7 +1,6 @@
 #include "daemon/catalog/catalog_session.h"
 
 #include <cstring>
-
 #include <soci/sqlite3/soci-sqlite3.h>
 
 #include "peers/text.h"
@@ -83,8 +82,8 @@ void CatalogSession::judge(Catalog::Access access, int newest) {
   if (application != catalog_application_id && !is_empty)
     throw CatalogDamaged("is a database of another program");
   if (version > newest) {
-    throw CatalogError("the catalog " + peers::printable(path_) + " is of version " + std::to_string(version) +
-                       ", and this program knows " + std::to_string(newest) +
+    throw CatalogError("the catalog " + peers::printable(path_) + " is of version " +
+                       std::to_string(version) + ", and this program knows " + std::to_string(newest) +
                        "; use the newer program, or move the file away to begin anew");
   }
   if (access == Catalog::Access::read_only && version < newest) {

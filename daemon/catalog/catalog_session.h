@@ -1,10 +1,9 @@
 #pragma once
 
+#include <soci/soci.h>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <soci/soci.h>
 
 #include "daemon/catalog/catalog.h"
 #include "daemon/catalog/schema.h"

@@ -1,31 +1,23 @@
 #pragma once
 
-#include <utility>
-
 #include <soci/soci.h>
+#include <utility>
 
 namespace peerstage::daemon {
 
-/// A value of a column that may be null, in the form that SOCI exchanges.
+/// A value of a column that may be null. SOCI exchanges the pair: use(column.value, column.state). (It has to
+/// stand in the statement itself: what use() returns refers to a temporary.)
 template <typename Value>
-class Nullable {
- public:
-  Nullable& operator=(Value value) {
-    value_ = std::move(value);
-    indicator_ = soci::i_ok;
+struct Nullable {
+  Value value{};
+  soci::indicator state = soci::i_null;
+
+  Nullable& operator=(Value given) {
+    value = std::move(given);
+    state = soci::i_ok;
     return *this;
   }
-  bool has_value() const { return indicator_ == soci::i_ok; }
-  const Value& value() const { return value_; }
-
-  friend auto into_nullable(Nullable& nullable) {
-    return soci::into(nullable.value_, nullable.indicator_);
-  }
-  friend auto use_nullable(Nullable& nullable) { return soci::use(nullable.value_, nullable.indicator_); }
-
- private:
-  Value value_{};
-  soci::indicator indicator_ = soci::i_null;
+  explicit operator bool() const { return state == soci::i_ok; }
 };
 
 }  // namespace peerstage::daemon

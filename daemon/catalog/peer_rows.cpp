@@ -55,12 +55,12 @@ PeerReport report_of(const PeerRow& row) {
   report.attempts = static_cast<unsigned>(row.attempts);
   report.duration = std::chrono::milliseconds(row.milliseconds);
   report.skipped_unlisted = number_of(row.skipped_unlisted);
-  if (row.failure_kind.has_value()) {
+  if (row.failure_kind) {
     report.failure =
-        peers::Failure{one_of(row.failure_kind.value(),
+        peers::Failure{one_of(row.failure_kind.value,
                               {FailureKind::not_ready, FailureKind::transient, FailureKind::permanent,
                                FailureKind::hostile, FailureKind::cancelled}),
-                       row.failure.value()};
+                       row.failure.value};
   }
   return report;
 }
@@ -75,7 +75,7 @@ void for_each_peer(soci::session& sql, const std::string& condition, Take take, 
   const auto exchange = [&each](auto... elements) { (each.exchange(elements), ...); };
   exchange(into(row.name), into(row.type), into(row.status), into(row.files), into(row.bytes),
            into(row.reused_files), into(row.attempts), into(row.milliseconds), into(row.skipped_unlisted),
-           into_nullable(row.failure_kind), into_nullable(row.failure));
+           into(row.failure_kind.value, row.failure_kind.state), into(row.failure.value, row.failure.state));
   exchange(use(values)...);
   each.define_and_bind();
   for (each.execute(); each.fetch();) take(report_of(row));
@@ -126,8 +126,9 @@ void update_peer(soci::session& sql, RunNumber run, const PeerReport& report) {
          " skipped_unlisted = :skipped_unlisted, failure_kind = :failure_kind, failure = :failure"
          " where run = :run and name = :name",
       use(row.type), use(row.status), use(row.files), use(row.bytes), use(row.reused_files),
-      use(row.attempts), use(row.milliseconds), use(row.skipped_unlisted), use_nullable(row.failure_kind),
-      use_nullable(row.failure), use(run), use(row.name);
+      use(row.attempts), use(row.milliseconds), use(row.skipped_unlisted),
+      use(row.failure_kind.value, row.failure_kind.state), use(row.failure.value, row.failure.state),
+      use(run), use(row.name);
 }
 
 // --- the history of a peer

@@ -1,10 +1,9 @@
 #pragma once
 
 #include <optional>
+#include <soci/soci.h>
 #include <string>
 #include <vector>
-
-#include <soci/soci.h>
 
 #include "daemon/catalog/catalog.h"
 #include "daemon/catalog/run_rows.h"

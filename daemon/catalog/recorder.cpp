@@ -13,6 +13,7 @@ constexpr std::size_t most_files = 1'000'000;
 
 void CatalogRecorder::begun(const RunReport& report) {
   run_ = report.id;
+  date_ = report.date;
   begun_ = true;
   failed_ = false;
   peers_.clear();
@@ -46,9 +47,21 @@ void CatalogRecorder::file(std::size_t peer, const WorkFile& file) {
 
 void CatalogRecorder::finished(std::size_t peer, const PeerReport& report) {
   PeerState& state = peers_[peer];
-  if (!state.waiting.empty()) write_waiting(state);
+  if (state.count > 0 && state.count != report.files) {
+    forget(state);
+  } else if (!state.waiting.empty()) {
+    write_waiting(state);
+  }
   std::vector<WorkFile>().swap(state.waiting);
   attempt([&] { catalog_.end_peer(run_, report); });
+}
+
+/// The day has changed, and what it is now was not told to its end: the attempt was killed.
+void CatalogRecorder::forget(const PeerState& peer) {
+  attempt([&] {
+    catalog_.drop_files(run_, peer.name);
+    catalog_.forget_files(peer.name, date_);
+  });
 }
 
 void CatalogRecorder::ended(const RunReport& report) {

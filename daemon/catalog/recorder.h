@@ -19,8 +19,7 @@ class CatalogRecorder final : public RunObserver {
   using Complain = std::function<void(const std::string& sentence)>;
 
   /// The catalog must outlive it. `complain` gets the first failure of each run; it must not throw.
-  CatalogRecorder(Catalog& catalog, Complain complain)
-      : catalog_(catalog), complain_(std::move(complain)) {}
+  CatalogRecorder(Catalog& catalog, Complain complain) : catalog_(catalog), complain_(std::move(complain)) {}
 
   /// Of the run that begins next.
   void set_origin(RunOrigin origin) { origin_ = std::move(origin); }
@@ -42,6 +41,7 @@ class CatalogRecorder final : public RunObserver {
   };
 
   void write_waiting(PeerState& peer);
+  void forget(const PeerState& peer);
   /// Does nothing after a failure; a failure ends the recording of this run.
   void attempt(const std::function<void()>& act);
 
@@ -49,6 +49,7 @@ class CatalogRecorder final : public RunObserver {
   Complain complain_;
   RunOrigin origin_;
   std::string run_;
+  std::chrono::year_month_day date_{};
   std::vector<PeerState> peers_;
   bool begun_ = false;
   bool failed_ = false;

@@ -46,9 +46,9 @@ RunRow row_of(const RunReport& report, const RunOrigin& origin) {
 }
 
 RunError error_of(const RunRow& row) {
-  return {one_of(row.error_reason.value(),
+  return {one_of(row.error_reason.value,
                  {RunError::Reason::command_line, RunError::Reason::unusable, RunError::Reason::locked}),
-          row.error.value()};
+          row.error.value};
 }
 
 CatalogedRun run_of(const RunRow& row) {
@@ -60,12 +60,11 @@ CatalogedRun run_of(const RunRow& row) {
   run.report.finished = time_of(row.finished);
   run.report.daily_dir = bytes_of(row.daily_dir);
   run.report.interruption = row.interrupted != 0 ? Interruption::by_signal : Interruption::none;
-  if (row.error.has_value()) run.report.error = error_of(row);
+  if (row.error) run.report.error = error_of(row);
   run.origin.job = row.job;
-  run.origin.trigger =
-      one_of(row.origin, {RunTrigger::schedule, RunTrigger::catch_up, RunTrigger::request,
-                          RunTrigger::command_line, RunTrigger::rebuilt});
-  if (row.slot.has_value()) run.origin.slot = time_of(row.slot.value());
+  run.origin.trigger = one_of(row.origin, {RunTrigger::schedule, RunTrigger::catch_up, RunTrigger::request,
+                                           RunTrigger::command_line, RunTrigger::rebuilt});
+  if (row.slot) run.origin.slot = time_of(row.slot.value);
   run.origin.full = row.is_full != 0;
   run.over = row.is_over != 0;
   return run;
@@ -88,8 +87,8 @@ std::vector<RunInterruption> read_interruptions(soci::session& sql, RunNumber nu
                                          " order by place",
                           into(noticed), into(cause), use(number));
   for (each.execute(); each.fetch();) {
-    interruptions.push_back({time_of(noticed), one_of(cause, {RunInterruption::Cause::shutdown,
-                                                              RunInterruption::Cause::crash})});
+    interruptions.push_back(
+        {time_of(noticed), one_of(cause, {RunInterruption::Cause::shutdown, RunInterruption::Cause::crash})});
   }
   return interruptions;
 }
@@ -99,9 +98,9 @@ CatalogedRun read_run(soci::session& sql, RunNumber number) {
   sql << "select id, action, date, daily_dir, started, finished, is_over, interrupted, error_reason, error,"
          " job, origin, slot, is_full from run where number = :number",
       into(row.id), into(row.action), into(row.date), into(row.daily_dir), into(row.started),
-      into(row.finished), into(row.is_over), into(row.interrupted), into_nullable(row.error_reason),
-      into_nullable(row.error), into(row.job), into(row.origin), into_nullable(row.slot), into(row.is_full),
-      use(number);
+      into(row.finished), into(row.is_over), into(row.interrupted),
+      into(row.error_reason.value, row.error_reason.state), into(row.error.value, row.error.state),
+      into(row.job), into(row.origin), into(row.slot.value, row.slot.state), into(row.is_full), use(number);
   CatalogedRun run = run_of(row);
   run.origin.selected = read_selection(sql, number);
   run.interruptions = read_interruptions(sql, number);
@@ -132,8 +131,9 @@ RunNumber insert_run(soci::session& sql, const RunReport& report, const RunOrigi
          " :started, :finished, :is_over, :interrupted, :error_reason, :error, :job, :origin, :slot,"
          " :is_full)",
       use(row.number), use(row.id), use(row.action), use(row.date), use(row.daily_dir), use(row.started),
-      use(row.finished), use(row.is_over), use(row.interrupted), use_nullable(row.error_reason),
-      use_nullable(row.error), use(row.job), use(row.origin), use_nullable(row.slot), use(row.is_full);
+      use(row.finished), use(row.is_over), use(row.interrupted),
+      use(row.error_reason.value, row.error_reason.state), use(row.error.value, row.error.state),
+      use(row.job), use(row.origin), use(row.slot.value, row.slot.state), use(row.is_full);
   for (std::size_t i = 0; i < origin.selected.size(); ++i) {
     const auto place = static_cast<long long>(i);
     sql << "insert into run_selection (run, place, peer) values (:run, :place, :peer)", use(row.number),
@@ -155,8 +155,8 @@ void close_run(soci::session& sql, RunNumber run, const RunReport& report) {
   set_verdict(row, report);
   sql << "update run set is_over = 1, finished = :finished, interrupted = :interrupted,"
          " error_reason = :error_reason, error = :error where number = :number",
-      use(row.finished), use(row.interrupted), use_nullable(row.error_reason), use_nullable(row.error),
-      use(run);
+      use(row.finished), use(row.interrupted), use(row.error_reason.value, row.error_reason.state),
+      use(row.error.value, row.error.state), use(run);
   store_open_peers(sql, run, report);
 }
 
@@ -187,10 +187,9 @@ std::vector<RunNumber> find_runs(soci::session& sql, const HistoryQuery& query) 
   const long long since = query.since ? stored_time(*query.since) : std::numeric_limits<long long>::min();
   const long long limit = stored_number(query.limit);
   if (query.peer) {
-    soci::statement each =
-        (sql.prepare << "select run from run_peer where name = :peer and started >= :since"
-                        " order by started desc, run desc limit :limit",
-         into(number), use(*query.peer), use(since), use(limit));
+    soci::statement each = (sql.prepare << "select run from run_peer where name = :peer and started >= :since"
+                                           " order by started desc, run desc limit :limit",
+                            into(number), use(*query.peer), use(since), use(limit));
     return numbers_of(each, number);
   }
   soci::statement each = (sql.prepare << "select number from run where started >= :since"

@@ -3,10 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <soci/soci.h>
 #include <string>
 #include <vector>
-
-#include <soci/soci.h>
 
 #include "daemon/catalog/catalog.h"
 #include "daemon/catalog/run_rows.h"
