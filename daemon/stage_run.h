@@ -96,4 +96,7 @@ class StageRun {
 /// process in the same second.
 std::string new_run_id(Timeline::Wall started);
 
+/// What a calendar in this machine's zone shows: the day of a run is that of its start.
+std::chrono::year_month_day local_date(Timeline::Wall when);
+
 }  // namespace peerstage::daemon

@@ -12,21 +12,12 @@
 #include <vector>
 
 #include "config/stage_plan.h"
+#include "daemon/peer_outcome.h"
 #include "daemon/timeline.h"
 #include "daemon/worker_protocol.h"
 #include "daemon/workers.h"
 
 namespace peerstage::daemon {
-
-/// What became of one peer in a run.
-struct PeerOutcome {
-  WorkResult result;  ///< of the last attempt; `changed` if any attempt of this run changed the peer's day
-  bool cancelled = false;  ///< ended by us before it was done
-  std::vector<WorkSkipped> skipped;
-  std::uint64_t skipped_unlisted = 0;    ///< beyond the list's limit
-  unsigned attempts = 0;                 ///< looks at a peer that was not ready yet do not count
-  std::chrono::milliseconds elapsed{0};  ///< from the first start to the end
-};
 
 enum class RunEnd { complete, interrupted };
 

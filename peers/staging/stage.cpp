@@ -64,7 +64,7 @@ class Staging {
         options_(options),
         observer_(observer),
         modes_{options.permissions, options.umask},
-        rate_(options.bandwidth_limit),
+        throttle_(options.bandwidth_limit),
         progress_(observer) {}
 
   StagedTree run() {
@@ -155,7 +155,7 @@ class Staging {
     if (situation.plan.fetch.size() > many_files) durability_ = Durability::together;
     const Spool& spool = open_spool();
     FetchResult result = fetch_files({connection_, collect_dir_, spool, place_, modes_, options_.minimum_free,
-                                      durability_, rate_, progress_},
+                                      durability_, throttle_, progress_},
                                      files);
     fetched_.merge(result.sums);
     continued_.merge(result.continued);
@@ -392,7 +392,7 @@ class Staging {
   const StageOptions& options_;
   Observer& observer_;
   const FileModes modes_;
-  TokenBucket rate_;
+  Throttle throttle_;
   Progress progress_;
   Durability durability_ = Durability::each_file;
   std::optional<Spool> spool_;

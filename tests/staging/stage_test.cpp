@@ -626,7 +626,7 @@ TEST_F(Stage, a_file_that_took_the_place_of_a_beginning_is_not_written_to) {
 
 TEST_F(Stage, the_bandwidth_limit_is_kept) {
   peer.add_file("/collect/a", std::string(300'000, 'a'));
-  options.bandwidth_limit = config::ByteCount{1'000'000};
+  options.bandwidth_limit = std::make_shared<const std::atomic<std::uint64_t>>(1'000'000);
   const auto begin = std::chrono::steady_clock::now();
   stage();
   const auto took = std::chrono::steady_clock::now() - begin;

@@ -1,0 +1,45 @@
+#include "daemon/run_progress.h"
+
+#include <string>
+#include <vector>
+
+namespace peerstage::daemon {
+
+RunProgress::RunProgress(Screen& screen, ProgressStyle style, const Timeline& timeline)
+    : screen_(screen), style_(style), timeline_(timeline) {}
+
+void RunProgress::begun(const RunReport& report) {
+  std::vector<std::string> names;
+  for (const PeerReport& peer : report.peers) names.push_back(peer.name);
+  display_.emplace(screen_, style_, names, timeline_.steady_now());
+}
+
+void RunProgress::started(std::size_t peer, unsigned /*attempt*/) {
+  display_->started(peer);
+}
+
+void RunProgress::planned(std::size_t peer, const WorkPlanned& plan) {
+  display_->planned(peer, {plan.files, plan.bytes});
+}
+
+void RunProgress::progress(std::size_t peer, const WorkProgress& arrived) {
+  display_->progress(peer, {arrived.files, arrived.bytes});
+}
+
+void RunProgress::put_off(std::size_t peer, const WorkResult& /*result*/, std::chrono::milliseconds delay) {
+  display_->put_off(peer, delay, timeline_.steady_now());
+}
+
+void RunProgress::finished(std::size_t peer, const PeerReport& report) {
+  display_->finished(peer, report);
+}
+
+void RunProgress::tick() {
+  display_->tick(timeline_.steady_now());
+}
+
+void RunProgress::ended(const RunReport& /*report*/) {
+  display_.reset();
+}
+
+}  // namespace peerstage::daemon
