@@ -9,7 +9,7 @@
 #include "daemon/interruptible_loop.h"
 #include "daemon/run_log.h"
 #include "daemon/run_observers.h"
-#include "daemon/run_progress.h"
+#include "daemon/screen_progress.h"
 #include "daemon/stage_run.h"
 #include "daemon/termination.h"
 #include "daemon/worker_processes.h"
@@ -49,7 +49,7 @@ RunReport stage_pool(const config::StagePlan& plan, const RunCommand& command, L
   AsioTimeline timeline(loop);
   const StageRequest request = request_of(command);
   RunLog run_log(log, request.id, request.mode);
-  RunProgress progress(screen, progress_style(command.progress, command.verbosity, screen), timeline);
+  ScreenProgress progress(screen, progress_style(command.progress, command.verbosity, screen), timeline);
   LastWord last_word(loop);
   RunObservers observers({&progress, &run_log, &last_word});
   StageRun run(plan, request, timeline, observers, worker_processes(loop));

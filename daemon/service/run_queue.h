@@ -18,6 +18,7 @@ struct WantedRun {
   StageRequest request;           ///< with its id
   Timeline::Steady not_before{};  ///< when it has to wait for something else than its turn
   std::string why_waiting;
+  unsigned interruptions = 0;  ///< of a run that goes on
 };
 
 /// Runs in the order in which they are begun: those that go on before those that are new.

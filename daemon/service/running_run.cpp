@@ -10,13 +10,22 @@ RunningRun::RunningRun(WantedRun wanted, const config::StagePlan& plan,
       parts_(parts),
       listener_(std::move(listener)),
       log_(parts.log, wanted_.request.id, wanted_.request.mode),
-      tracker_(parts.timeline, state_, parts.counters),
       recorder_(make_recorder()),
       observers_(everybody()),
-      run_(plan, wanted_.request, parts.timeline, observers_, make_workers) {
-  state_.id = wanted_.request.id;
-  state_.origin = wanted_.origin;
-  state_.started = parts.timeline.wall_now();
+      run_(plan, wanted_.request, parts.timeline, observers_, make_workers) {}
+
+/// Before it has begun, only what was wanted of it.
+ServiceRun RunningRun::state() const {
+  ServiceRun state = parts_.peers.run().value_or(ServiceRun());
+  if (!begun_) {
+    state.id = id();
+    state.started = run_.report().started;
+    state.date = run_.report().date;
+  }
+  state.origin = wanted_.origin;
+  state.interruptions = wanted_.interruptions;
+  state.held_until = held_until_;
+  return state;
 }
 
 std::optional<CatalogRecorder> RunningRun::make_recorder() const {
@@ -28,7 +37,7 @@ std::optional<CatalogRecorder> RunningRun::make_recorder() const {
 
 /// Whoever is told of the end last may end everything.
 std::vector<RunObserver*> RunningRun::everybody() {
-  std::vector<RunObserver*> observers{&log_, &tracker_, &parts_.peers};
+  std::vector<RunObserver*> observers{&log_, &parts_.peers};
   if (recorder_) observers.push_back(&*recorder_);
   observers.push_back(this);
   return observers;
@@ -38,7 +47,7 @@ void RunningRun::suspend(WallTime now) {
   run_.interrupt();
   if (!recorder_ || !begun_) return;
   try {
-    parts_.catalog->interrupt_run(state_.id, {now, RunInterruption::Cause::shutdown});
+    parts_.catalog->interrupt_run(id(), {now, RunInterruption::Cause::shutdown});
   } catch (const CatalogError& error) {
     parts_.catalog_failed(error.what());
   }

@@ -8,9 +8,8 @@
 #include "daemon/catalog/recorder.h"
 #include "daemon/run_log.h"
 #include "daemon/run_observers.h"
-#include "daemon/service/peer_state.h"
+#include "daemon/service/peer_book.h"
 #include "daemon/service/run_queue.h"
-#include "daemon/service/run_tracker.h"
 #include "daemon/service/state.h"
 #include "daemon/stage_run.h"
 
@@ -31,7 +30,6 @@ class RunningRun final : public RunObserver {
     Timeline& timeline;
     Log& log;
     PeerBook& peers;
-    ServiceCounters& counters;
     Catalog* catalog;  ///< null: nothing is recorded
     std::function<void(const std::string& why)> catalog_failed;
   };
@@ -46,11 +44,13 @@ class RunningRun final : public RunObserver {
   void suspend(WallTime now);
 
   const WantedRun& wanted() const { return wanted_; }
-  const ServiceRun& state() const { return state_; }
-  bool is_begun() const { return begun_; }
+  const std::string& id() const { return wanted_.request.id; }
+  ServiceRun state() const;
+  std::optional<WallTime> held_until() const { return held_until_; }
 
  private:
   void begun(const RunReport& report) override;
+  void held(std::optional<Timeline::Wall> until) override { held_until_ = until; }
   void tick() override { listener_.tick(); }
   void ended(const RunReport& report) override;
 
@@ -60,10 +60,9 @@ class RunningRun final : public RunObserver {
   WantedRun wanted_;
   Parts parts_;
   Listener listener_;
-  ServiceRun state_;
   bool begun_ = false;
+  std::optional<WallTime> held_until_;
   RunLog log_;
-  RunTracker tracker_;
   std::optional<CatalogRecorder> recorder_;
   RunObservers observers_;
   StageRun run_;

@@ -42,7 +42,7 @@ void Service::start() {
     jobs_.pause();
     log_.warning("the schedule is paused, as it was before: peerstage resume has it go on");
   }
-  peers_.configure(config_.plan, config_.daemon.stale_after);
+  peers_.configure(config_.plan.peers, config_.daemon.stale_after);
   catalog_rebuilt();
   pick_up_interrupted_runs();
   jobs_.set_jobs(config_.daemon.jobs, remembered_slots());
@@ -58,7 +58,7 @@ void Service::stop() {
   wait_alarm_.reset();
   stale_alarm_.reset();
   if (!running_) return;
-  log_.info("the run " + running_->state().id + " is interrupted, the next start goes on with it");
+  log_.info("the run " + running_->id() + " is interrupted, the next start goes on with it");
   running_->suspend(timeline_.wall_now());
   after_run_alarm_.reset();
   running_.reset();
@@ -94,7 +94,7 @@ void Service::take_config(ServiceConfig config) {
   config_ = std::move(config);
   next_config_.reset();
   config_loaded_ = timeline_.wall_now();
-  peers_.configure(config_.plan, config_.daemon.stale_after);
+  peers_.configure(config_.plan.peers, config_.daemon.stale_after);
   catalog_rebuilt();
   jobs_.set_jobs(config_.daemon.jobs, remembered_slots());
   surroundings_.tell_config(config_);
@@ -182,7 +182,7 @@ bool Service::is_busy_with(const std::string& job) const {
 
 std::string Service::status_text() const {
   if (running_) {
-    const ServiceRun& run = running_->state();
+    const ServiceRun run = running_->state();
     return "Staging: " + std::to_string(run.done) + " of " + std::to_string(run.peers) + " peers, " +
            readable_size(run.arrived.bytes) + (run.failed > 0 ? ", " + std::to_string(run.failed) + " failed" : "");
   }
@@ -231,8 +231,10 @@ ServiceState Service::state() const {
   state.queue = queue_.list();
   for (const config::Job& job : config_.daemon.jobs)
     state.jobs.push_back({job.name, job.schedule.text, jobs_.next_run(job.name), jobs_.last_slot(job.name)});
-  state.peers = peers_.peers(state.now);
+  state.peers = peers_.peers(state.now, running_ ? running_->held_until() : std::nullopt);
   state.counters = counters_;
+  state.counters.files_received = peers_.received().files;
+  state.counters.bytes_received = peers_.received().bytes;
   const ProcessUsage usage = process_usage();
   state.memory_bytes = usage.resident_bytes;
   state.open_descriptors = usage.open_descriptors;

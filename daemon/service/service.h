@@ -12,7 +12,7 @@
 #include "daemon/control/controllable.h"
 #include "daemon/log.h"
 #include "daemon/service/job_book.h"
-#include "daemon/service/peer_state.h"
+#include "daemon/service/peer_book.h"
 #include "daemon/service/run_queue.h"
 #include "daemon/service/service_config.h"
 #include "daemon/service/state.h"

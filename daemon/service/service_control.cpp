@@ -73,8 +73,8 @@ std::variant<RunTicket, Refusal> Service::start_peers(const std::vector<std::str
 }
 
 std::variant<RunTicket, Refusal> Service::cancel(const std::string& id) {
-  if (running_ && (id.empty() || id == running_->state().id)) {
-    RunTicket ticket{running_->state().id};
+  if (running_ && (id.empty() || id == running_->id())) {
+    RunTicket ticket{running_->id()};
     running_->cancel();
     return ticket;
   }

@@ -58,7 +58,8 @@ void Service::pick_up(const CatalogedRun& run) {
   }
   if (run.is_going) catalog_->interrupt_run(run.report.id, {now, RunInterruption::Cause::crash});
   if (step == Resumption::go_on) {
-    WantedRun rest{run.origin, rest_of(run, config_.plan), {}, {}};
+    WantedRun rest{run.origin, rest_of(run, config_.plan), {}, {},
+                   static_cast<unsigned>(run.interruptions.size())};
     if (job != nullptr) rest.request.not_between = job->not_between;
     log_.info("going on with the run " + run.report.id + ", of which " +
               std::to_string(rest.request.done.size()) + " peers were done");
@@ -101,7 +102,6 @@ void Service::begin(WantedRun wanted) {
   const RunningRun::Parts parts{timeline_,
                                 log_,
                                 peers_,
-                                counters_,
                                 catalog_ ? &*catalog_ : nullptr,
                                 [this](const std::string& why) { catalog_failed(why); }};
   RunningRun::Listener listener{[this](const RunReport& report) { run_begun(report); },

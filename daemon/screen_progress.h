@@ -8,10 +8,10 @@
 namespace peerstage::daemon {
 
 /// Shows a run on the screen while it goes.
-class RunProgress final : public RunObserver {
+class ScreenProgress final : public RunObserver {
  public:
   /// Both must outlive it.
-  RunProgress(Screen& screen, ProgressStyle style, const Timeline& timeline);
+  ScreenProgress(Screen& screen, ProgressStyle style, const Timeline& timeline);
 
   void begun(const RunReport& report) override;
   void started(std::size_t peer, unsigned attempt) override;
