@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <map>
 #include <stdexcept>
 #include <string_view>
@@ -11,6 +10,7 @@
 
 #include "daemon/diagnostics.h"
 #include "daemon/usage.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -186,16 +186,9 @@ std::optional<unsigned> number_value(const Arguments& arguments, const char* nam
 }
 
 std::chrono::year_month_day parse_date(const std::string& text) {
-  int year = 0;
-  unsigned month = 0, day = 0;
-  int length = 0;
-  const bool read = text.size() == 10 && text.find_first_not_of("0123456789-") == std::string::npos &&
-                    std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &length) == 3 &&
-                    length == 10;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                         std::chrono::day(day)};
-  if (!read || !date.ok()) throw UsageError("'" + peers::printable(text) + "' is no date like 2026-11-20");
-  return date;
+  const auto date = parse_iso_date(text);
+  if (!date) throw UsageError("'" + peers::printable(text) + "' is no date like 2026-11-20");
+  return *date;
 }
 
 void expect_words(const Arguments& arguments, std::size_t count, const std::string& what) {

@@ -1,6 +1,6 @@
 #include "daemon/report_json.h"
 
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -37,8 +37,8 @@ Json run_object(const RunReport& report) {
   return {{"id", report.id},
           {"action", report.action},
           {"date", iso_date(report.date)},
-          {"started", iso_utc(report.started)},
-          {"finished", iso_utc(report.finished)},
+          {"started", utc(report.started)},
+          {"finished", utc(report.finished)},
           {"daily_dir", peers::printable(report.daily_dir)},
           {"status", to_string(status(report))},
           {"exit_code", static_cast<int>(exit_code(report))},

@@ -1,6 +1,6 @@
 #include "daemon/catalog/catalog_json.h"
 
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/report_json.h"
 
 namespace peerstage::daemon {
@@ -9,7 +9,7 @@ namespace {
 Json interruptions_of(const CatalogedRun& run) {
   Json all = Json::array();
   for (const RunInterruption& each : run.interruptions)
-    all.push_back({{"when", iso_utc(each.when)}, {"cause", to_string(each.cause)}});
+    all.push_back({{"when", utc(each.when)}, {"cause", to_string(each.cause)}});
   return all;
 }
 
@@ -18,7 +18,7 @@ Json object_of(const CatalogedRun& run) {
   if (!run.over) object["finished"] = nullptr;
   object["job"] = run.origin.job.empty() ? Json(nullptr) : Json(run.origin.job);
   object["trigger"] = to_string(run.origin.trigger);
-  object["slot"] = run.origin.slot ? Json(iso_utc(*run.origin.slot)) : Json(nullptr);
+  object["slot"] = run.origin.slot ? Json(utc(*run.origin.slot)) : Json(nullptr);
   object["selected"] = run.origin.selected;
   object["full"] = run.origin.full;
   object["over"] = run.over;

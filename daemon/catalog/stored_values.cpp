@@ -4,7 +4,7 @@
 #include <limits>
 #include <optional>
 
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "peers/staging/hash.h"
 #include "peers/text.h"
 

@@ -23,7 +23,7 @@
 #include "daemon/screen.h"
 #include "daemon/service/catalog_rebuilder.h"
 #include "daemon/service/inhibitor.h"
-#include "daemon/service/metrics_file.h"
+#include "daemon/service/metrics_writer.h"
 #include "daemon/service/notifier.h"
 #include "daemon/service/service.h"
 #include "daemon/service/service_manager.h"
@@ -187,7 +187,7 @@ class DaemonProcess {
   Occasions occasions_;
   Notifier notifier_;
   CatalogRebuilder rebuilder_;
-  MetricsFile metrics_;
+  MetricsWriter metrics_;
   Service service_;
   std::optional<ControlServer> server_;
   peers::Descriptor inhibitor_;

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/readable.h"
 #include "peers/text.h"
 
@@ -85,7 +85,7 @@ std::chrono::seconds age(Time last_good, Time now) {
 Json stale_peer(const StalePeer& peer, Time now) {
   Json entry{{"name", peer.name}, {"last_good", nullptr}, {"age_seconds", nullptr}};
   if (peer.last_good) {
-    entry["last_good"] = iso_utc(*peer.last_good);
+    entry["last_good"] = utc(*peer.last_good);
     entry["age_seconds"] = age(*peer.last_good, now).count();
   }
   return entry;
@@ -94,7 +94,7 @@ Json stale_peer(const StalePeer& peer, Time now) {
 std::string stale_line(const StalePeer& peer, Time now) {
   if (!peer.last_good) return peer.name + ": was never staged\n";
   return peer.name + ": last staged " + readable_duration(age(*peer.last_good, now)) + " ago, " +
-         iso_utc(*peer.last_good) + "\n";
+         utc(*peer.last_good) + "\n";
 }
 
 }  // namespace
@@ -111,8 +111,8 @@ Notification run_notification(config::NotifyOn event, const RunReport& report, c
           "peerstage on " + host + ": " + what + ": " + verdict(event, report),
           run_document(event, report, shown_job, host),
           "Run " + report.id + " of " + iso_date(report.date) + (job.empty() ? "" : ", job " + shown_job) +
-              ", on " + host + ": " + verdict(event, report) + ".\nBegun " + iso_utc(report.started) +
-              ", ended " + iso_utc(report.finished) + ".\n\n" + summary_table(report)};
+              ", on " + host + ": " + verdict(event, report) + ".\nBegun " + utc(report.started) +
+              ", ended " + utc(report.finished) + ".\n\n" + summary_table(report)};
 }
 
 Notification stale_notification(const std::vector<StalePeer>& peers, const std::string& host, Time now) {

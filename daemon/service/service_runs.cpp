@@ -5,7 +5,6 @@
 
 #include <csignal>
 
-#include "daemon/local_date.h"
 #include "daemon/message_ids.h"
 #include "daemon/readable.h"
 #include "daemon/service/resumption.h"
@@ -51,7 +50,7 @@ void Service::pick_up(const CatalogedRun& run) {
   const config::Job* job = find_job(config_.daemon, run.origin.job);
   const CatchUp catch_up = job != nullptr && job->catch_up ? CatchUp::yes : CatchUp::no;
   const WallTime now = timeline_.wall_now();
-  const Resumption step = judge_unfinished(run, config_.plan, catch_up, local_date(now).date);
+  const Resumption step = judge_unfinished(run, config_.plan, catch_up, local_date(now));
   if (step == Resumption::leave) {
     if (is_process_gone(run.report.id)) close_run(run);
     return;

@@ -48,7 +48,8 @@ PeerCondition standing(const ServicePeer& peer) {
 
 std::optional<std::chrono::seconds> age(const ServicePeer& peer, WallTime now) {
   if (!peer.last_good) return std::nullopt;
-  return std::chrono::floor<std::chrono::seconds>(std::max(now - *peer.last_good, WallTime::duration::zero()));
+  return std::chrono::floor<std::chrono::seconds>(
+      std::max(now - *peer.last_good, WallTime::duration::zero()));
 }
 
 void count(ServiceCounters& counters, RunStatus status) {

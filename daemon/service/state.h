@@ -57,7 +57,8 @@ struct ServicePeer {
   // While a run has it:
   unsigned attempt = 0;  ///< 1 is the first; 0: none yet
   Amount planned, arrived;
-  std::optional<WallTime> again_at;  ///< when put off or paused
+  std::optional<peers::Failure> put_off_because;  ///< what came of the attempt before
+  std::optional<WallTime> again_at;               ///< when put off or paused
 };
 
 /// How a peer stands, whatever a run that is going on does with it: one of never_staged to stale.

@@ -13,12 +13,12 @@ namespace peerstage::daemon {
 
 /// Keeps the file of the metrics fresh: after each run, and every quarter of a minute. A file that cannot be
 /// written is told once, until it can be again.
-class MetricsFile {
+class MetricsWriter {
  public:
   using Tell = std::function<void(peers::EventLevel, const std::string&)>;
 
   /// Without a path it does nothing.
-  MetricsFile(Timeline& timeline, std::optional<std::string> path, std::function<ServiceState()> state,
+  MetricsWriter(Timeline& timeline, std::optional<std::string> path, std::function<ServiceState()> state,
               Tell tell);
 
   void start() { write(); }
