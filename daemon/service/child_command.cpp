@@ -148,7 +148,6 @@ class ChildCommand::Running : public std::enable_shared_from_this<Running> {
     alarm_.reset();
     if (process_) {
       signal_group(SIGKILL);
-      process_->end();
       process_.reset();
     }
     error_code ignored;
