@@ -15,6 +15,7 @@
 #include "daemon/day_marker_policy.h"
 #include "daemon/peer_outcome.h"
 #include "daemon/retry_policy.h"
+#include "daemon/schedule/not_between.h"
 #include "daemon/supervisor.h"
 #include "daemon/user.h"
 #include "daemon/worker.h"
@@ -207,6 +208,11 @@ class StageRun::Run final : public PoolObserver {
     limits.parallel = plan_.parallel_peers;
     limits.groups = plan_.group_limits;
     limits.bandwidth = plan_.bandwidth_limit;
+    if (!request_.not_between.empty()) {
+      limits.held_until = [windows = request_.not_between, zone = machine_zone().zone](Timeline::Wall now) {
+        return daemon::held_until(windows, zone, now);
+      };
+    }
     return limits;
   }
 
