@@ -9,8 +9,8 @@ namespace peerstage::daemon {
 /// Who reads the metrics.
 enum class MetricsReader {
   scraper,  ///< Prometheus itself: the process's own figures have the names that are the same everywhere
-  /// The textfile collector of node_exporter, which has these names itself and answers nothing at all when a
-  /// file repeats one: ours begin with peerstage_ then.
+  /// The textfile collector of node_exporter, which has these names itself, drops those of a file and
+  /// complains at every scrape: ours begin with peerstage_ then.
   textfile_collector
 };
 
