@@ -1,30 +1,13 @@
-#include <array>
-#include <ctime>
-
 #include <nlohmann/json.hpp>
 
 #include "daemon/report.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Time = std::chrono::system_clock::time_point;
-
-std::string utc(Time when) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-  std::tm broken_down{};
-  ::gmtime_r(&seconds, &broken_down);
-  std::array<char, 64> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &broken_down)};
-}
-
-std::string iso_date(std::chrono::year_month_day date) {
-  const auto padded = [](unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); };
-  return std::to_string(static_cast<int>(date.year())) + "-" + padded(static_cast<unsigned>(date.month())) +
-         "-" + padded(static_cast<unsigned>(date.day()));
-}
 
 Json skipped(const std::vector<peers::SkippedEntry>& entries) {
   Json result = Json::array();
