@@ -12,6 +12,7 @@
 #include "daemon/check.h"
 #include "daemon/command_line.h"
 #include "daemon/run_command.h"
+#include "daemon/service/daemon_command.h"
 #include "daemon/trust.h"
 
 namespace {
@@ -37,6 +38,10 @@ ExitCode execute(const CheckCommand& command) {
 }
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
+}
+
+ExitCode execute(const DaemonCommand& command) {
+  return run_daemon(command);
 }
 
 /// Commands that are understood and not there yet.

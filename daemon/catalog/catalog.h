@@ -52,7 +52,8 @@ const char* to_string(RunInterruption::Cause cause);
 struct CatalogedRun {
   RunReport report;  ///< while it is not over: peers that are done, and those that are not as cancelled
   RunOrigin origin;
-  bool over = false;  ///< false: it is going on, or was interrupted and has to be gone on with
+  bool over = false;       ///< false: it is going on, or was interrupted and has to be gone on with
+  bool suspended = false;  ///< its interruption is known; false: it is going on, or whoever did it died
   std::vector<RunInterruption> interruptions;
 };
 
