@@ -34,6 +34,7 @@ RunRow row_of(const RunReport& report, const RunOrigin& origin) {
   RunRow row;
   row.started = stored_time(report.started);
   row.is_full = origin.full ? 1 : 0;
+  row.is_over = origin.trigger == RunTrigger::rebuilt ? 1 : 0;
   row.id = report.id;
   row.action = report.action;
   row.date = stored_date(report.date);
@@ -145,9 +146,10 @@ RunNumber insert_run(soci::session& sql, const RunReport& report, const RunOrigi
 }
 
 void reopen_run(soci::session& sql, RunNumber run, const RunReport& report) {
-  sql << "update run set is_over = 0, is_suspended = 0, interrupted = 0, error_reason = null, error = null"
-         " where number = :number",
-      use(run);
+  const std::string rebuilt = to_string(RunTrigger::rebuilt);
+  sql << "update run set is_over = 0, is_suspended = 0, interrupted = 0, error_reason = null,"
+         " error = null where number = :number and origin <> :rebuilt",
+      use(run), use(rebuilt);
   insert_missing_peers(sql, run, report);
 }
 
