@@ -41,7 +41,8 @@ class RunObserver {
   virtual void planned(std::size_t /*peer*/, const WorkPlanned&) {}
   virtual void progress(std::size_t /*peer*/, const WorkProgress&) {}
   /// One file of the peer's day, after it was published and before `finished`; only of attempts that changed
-  /// the day, and then every file of it. An attempt that starts again tells all of them again.
+  /// the day or found the peer without its marker, and then every file of it. An attempt that was killed may
+  /// have told only some of them; the one that then brings the peer to its end tells all of them again.
   virtual void file(std::size_t /*peer*/, const WorkFile&) {}
   virtual void event(std::size_t /*peer*/, const WorkEvent&) {}
   /// An attempt failed or the peer was not ready, and there will be another one.

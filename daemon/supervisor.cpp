@@ -221,6 +221,7 @@ class Supervisor::Pool {
     else
       ++outcome.skipped_unlisted;
   }
+  void take(std::size_t peer, const WorkFile& file) { observer_.file(peer, file); }
   void take(std::size_t peer, const WorkEvent& event) {
     const unsigned count = ++peers_[peer].attempt->events;
     if (count < max_events_of_attempt) observer_.event(peer, event);

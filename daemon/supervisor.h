@@ -32,6 +32,8 @@ class PoolObserver {
   virtual void planned(std::size_t peer, const WorkPlanned& plan) = 0;
   virtual void progress(std::size_t peer, const WorkProgress& progress) = 0;
   virtual void event(std::size_t peer, const WorkEvent& event) = 0;
+  /// See RunObserver::file.
+  virtual void file(std::size_t /*peer*/, const WorkFile&) {}
   /// An attempt failed and there will be another one.
   virtual void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) = 0;
   /// Once for every peer.

@@ -334,9 +334,23 @@ class Staging {
       spool_->discard_all();
       return std::nullopt;
     }
+    tell_files(situation);
     StagedTree result = count(situation);
     result.changed = true;
     return result;
+  }
+
+  /// The same files that the manifest names.
+  void tell_files(const Situation& situation) {
+    for (const SourceFile& file : situation.survey.files) {
+      if (const auto sum = sum_of(situation, file))
+        observer_.file({file.path.bytes(), file.size, *sum, file.modified});
+    }
+    if (!situation.held) return;
+    for (const auto& [path, file] : situation.held->files) {
+      if (situation.survey.has_file(path)) continue;
+      if (const auto staged = staged_file(path, file)) observer_.file(*staged);
+    }
   }
 
   /// Syncs nevertheless: the run that published may have died before it came to this.
