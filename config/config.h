@@ -204,6 +204,8 @@ struct Notify {
   std::vector<NotifyOn> on;  ///< at least one
   Way way = Way::command;
   std::string target;  ///< the program's absolute path, the URL or the mail address
+  int line = 0;
+  std::string element = {};  ///< as in Finding
 };
 
 /// `<peerstage><daemon>`, with its defaults.
@@ -237,6 +239,8 @@ struct PeerstageSection {
   struct Group {
     std::string name;
     unsigned parallel_peers = 1;
+    int line = 0;
+    std::string element = {};  ///< as in Finding
   };
   Staging staging;
   Ssh ssh;

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "config/daemon_section.h"
 #include "config/fields.h"
 #include "config/sections.h"
 #include "config/source_file.h"
@@ -123,6 +124,8 @@ LoadResult load(const std::string& path, StartedAs started_as) {
   Report report(path);
   std::optional<Config> config = read_document(path, report);
   if (started_as == StartedAs::root && exists(path)) check_trust(path, report);
+  if (started_as == StartedAs::root && config && config->peerstage.daemon)
+    check_trust_of_commands(*config->peerstage.daemon, report);
   if (has_errors(report.findings())) config.reset();
   return {std::move(config), by_line(report.findings())};
 }

@@ -1,3 +1,6 @@
+#include <set>
+
+#include "config/daemon_section.h"
 #include "config/sections.h"
 #include "config/staging_values.h"
 
@@ -37,12 +40,31 @@ PeerstageSection::Ssh read_ssh(Fields fields) {
   return ssh;
 }
 
+std::vector<PeerstageSection::Group> read_groups(Fields& fields) {
+  std::vector<PeerstageSection::Group> groups;
+  std::set<std::string> names;
+  for (Fields& entry : fields.groups("group")) {
+    PeerstageSection::Group group;
+    group.line = entry.line();
+    group.element = entry.path();
+    group.name = entry.required("name", as_group_name);
+    group.parallel_peers = entry.value("parallel_peers", AsNumber{1, 1024}).value_or(group.parallel_peers);
+    if (!group.name.empty() && !names.insert(group.name).second)
+      entry.error(entry.place("name"), "another group has the name " + quoted(group.name) + " already");
+    entry.report_unknown();
+    groups.push_back(group);
+  }
+  return groups;
+}
+
 }  // namespace
 
 PeerstageSection read_peerstage(Fields fields) {
   PeerstageSection section;
   if (auto staging = fields.group("staging")) section.staging = read_staging(*staging);
   if (auto ssh = fields.group("ssh")) section.ssh = read_ssh(*ssh);
+  section.groups = read_groups(fields);
+  if (auto daemon = fields.group("daemon")) section.daemon = read_daemon(*daemon);
   fields.report_unknown();
   return section;
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "config/ssh_command.h"
+#include "config/values.h"
 
 namespace peerstage::config {
 namespace {
@@ -82,6 +83,7 @@ class Planner {
         if (peer.type == type) plan.peers.push_back(stage_peer(peer));
       }
     }
+    limit_groups(plan);
     return plan;
   }
 
@@ -102,6 +104,20 @@ class Planner {
   bool peers_of_stage() const { return !config_.stage->peers.empty(); }
   const std::vector<ConfiguredPeer>& peers() const {
     return peers_of_stage() ? config_.stage->peers : *config_.peers;
+  }
+
+  /// Of a group that has no section of its own one peer is at work at a time.
+  void limit_groups(StagePlan& plan) {
+    for (const StagePeer& peer : plan.peers)
+      if (!peer.group.empty()) plan.group_limits[peer.group] = PeerstageSection::Group().parallel_peers;
+    for (const PeerstageSection::Group& group : config_.peerstage.groups) {
+      const auto limit = plan.group_limits.find(group.name);
+      if (limit != plan.group_limits.end())
+        limit->second = group.parallel_peers;
+      else
+        report(Severity::warning, {"", group.line, group.element},
+               "no peer that is staged belongs to the group " + quoted(group.name));
+    }
   }
 
   StagePeer stage_peer(const ConfiguredPeer& peer) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <map>
 #include <stdexcept>
 #include <string_view>
@@ -11,6 +10,7 @@
 
 #include "daemon/diagnostics.h"
 #include "daemon/usage.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -186,16 +186,9 @@ std::optional<unsigned> number_value(const Arguments& arguments, const char* nam
 }
 
 std::chrono::year_month_day parse_date(const std::string& text) {
-  int year = 0;
-  unsigned month = 0, day = 0;
-  int length = 0;
-  const bool read = text.size() == 10 && text.find_first_not_of("0123456789-") == std::string::npos &&
-                    std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &length) == 3 &&
-                    length == 10;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                         std::chrono::day(day)};
-  if (!read || !date.ok()) throw UsageError("'" + peers::printable(text) + "' is no date like 2026-11-20");
-  return date;
+  const auto date = parse_iso_date(text);
+  if (!date) throw UsageError("'" + peers::printable(text) + "' is no date like 2026-11-20");
+  return *date;
 }
 
 void expect_words(const Arguments& arguments, std::size_t count, const std::string& what) {
@@ -238,6 +231,11 @@ CommandLine files_command(const Arguments& arguments) {
   expect_words(arguments, 3, "'files' needs the name of a peer and a date, e.g. 'files web1 2026-11-20'");
   return FilesCommand{path_value(arguments, "config"), arguments.words[1], parse_date(arguments.words[2]),
                       arguments.has("json")};
+}
+
+CommandLine rebuild_command(const Arguments& arguments) {
+  expect_words(arguments, 1, "'rebuild' stands alone");
+  return RebuildCommand{path_value(arguments, "config")};
 }
 
 CommandLine verify_command(const Arguments& arguments) {
@@ -312,6 +310,7 @@ const std::vector<OwnCommand>& own_commands() {
        daemon_command},
       {"history", history_usage, {"config", "json", "peer", "since", "limit"}, history_command},
       {"files", files_usage, {"config", "json"}, files_command},
+      {"rebuild", rebuild_usage, {"config"}, rebuild_command},
       {"verify", verify_usage, {"config", "json", "peer"}, verify_command},
       {"status", status_usage, {"config", "socket", "json", "watch", "check", "peer"}, status_command},
       {"run", start_usage, {"config", "socket", "json", "peer", "full", "follow"}, start_command},

@@ -76,6 +76,11 @@ struct FilesCommand {
   bool json = false;
 };
 
+/// `peerstage rebuild`
+struct RebuildCommand {
+  std::optional<std::string> config_path;
+};
+
 /// `peerstage verify [DATE]`
 struct VerifyCommand {
   std::optional<std::string> config_path;
@@ -134,7 +139,7 @@ struct EarlyExit {
 };
 
 using CommandLine = std::variant<RunCommand, CheckCommand, TrustCommand, ScheduleCommand, DaemonCommand,
-                                 HistoryCommand, FilesCommand, VerifyCommand, StatusCommand, StartCommand,
+                                 HistoryCommand, FilesCommand, RebuildCommand, VerifyCommand, StatusCommand, StartCommand,
                                  CancelCommand, SteerCommand, EarlyExit>;
 
 /// Understands the arguments (without the program's name). The grammar is that of Cedar Backup 3: getopt_long

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/journal.h"
-#include "peers/text.h"
+#include "daemon/one_line.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -155,17 +155,6 @@ std::optional<EventLevel> screen_threshold(Verbosity verbosity, EventLevel log_t
       return std::nullopt;
   }
   return std::nullopt;
-}
-
-std::string one_line(std::string_view text) {
-  std::string result;
-  while (true) {
-    const auto backslash = text.find('\\');
-    result += peers::printable(text.substr(0, backslash));
-    if (backslash == std::string_view::npos) return result;
-    result += '\\';
-    text.remove_prefix(backslash + 1);
-  }
 }
 
 std::string log_line(std::chrono::system_clock::time_point when, EventLevel level, std::string_view text) {

@@ -45,10 +45,6 @@ class Log {
   std::unique_ptr<Sinks> sinks_;
 };
 
-/// The text on one line: what must not be shown is escaped, and a backslash stands for itself, because texts
-/// arrive printable.
-std::string one_line(std::string_view text);
-
 /// What reaches the screen: errors, with `-b` everything that reaches a log of this threshold, with `-q`
 /// nothing.
 std::optional<peers::EventLevel> screen_threshold(Verbosity verbosity, peers::EventLevel log_threshold);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "daemon/columns.h"
 #include "daemon/readable.h"
 
 namespace peerstage::daemon {
@@ -78,19 +79,6 @@ std::string phase_text(const PeerProgress& peer, SteadyTime now) {
   return "again in " + readable_duration(delay);
 }
 
-/// Cuts at a character. Counts a column for each, which is right for what we draw: names of peers are ASCII.
-std::string cut(const std::string& text, std::size_t columns) {
-  const auto starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; };
-  const auto width = std::count_if(text.begin(), text.end(), starts_character);
-  if (static_cast<std::size_t>(width) <= columns) return text;
-  if (columns == 0) return {};
-  std::size_t end = 0;
-  for (std::size_t shown = 0; shown < columns || !starts_character(text[end]); ++end)
-    if (starts_character(text[end])) ++shown;
-  while (end > 0 && !starts_character(text[end - 1])) --end;
-  return text.substr(0, end - 1) + "…";
-}
-
 /// Unfinished peers in the order in which they deserve a row: worked on, put off, waiting.
 std::vector<const PeerProgress*> by_interest(const std::vector<PeerProgress>& peers) {
   std::vector<const PeerProgress*> shown;
@@ -111,8 +99,7 @@ std::size_t name_width(const std::vector<PeerProgress>& peers, std::size_t colum
 }
 
 std::string labelled(const std::string& name, std::size_t width, const std::string& text) {
-  const std::string label = cut(name, width);
-  return label + std::string(width > name.size() ? width - name.size() : 0, ' ') + "  " + text;
+  return padded(cut(name, width), width) + "  " + text;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <ctime>
 
 namespace peerstage::daemon {
 namespace {
@@ -40,6 +41,14 @@ std::string readable_duration(std::chrono::milliseconds duration) {
   if (hours == 0) return two_units(minutes, "m", seconds % 60, "s");
   if (hours < 24) return two_units(hours, "h", minutes % 60, "m");
   return two_units(hours / 24, "d", hours % 24, "h");
+}
+
+std::string readable_time(std::chrono::system_clock::time_point when) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  std::array<char, 64> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &local)};
 }
 
 }  // namespace peerstage::daemon

@@ -87,6 +87,18 @@ const char* to_string(PeerStatus status) {
   return "failed";
 }
 
+const char* to_string(RunError::Reason reason) {
+  switch (reason) {
+    case RunError::Reason::command_line:
+      return "command_line";
+    case RunError::Reason::unusable:
+      return "unusable";
+    case RunError::Reason::locked:
+      return "locked";
+  }
+  return "unusable";
+}
+
 const char* to_string(RunStatus status) {
   switch (status) {
     case RunStatus::ok:

@@ -55,6 +55,8 @@ struct RunError {
   std::string message;  ///< one printable sentence
 };
 
+const char* to_string(RunError::Reason reason);
+
 struct RunReport {
   std::string id;
   std::string action = "stage";

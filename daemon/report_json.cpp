@@ -1,30 +1,10 @@
-#include <array>
-#include <ctime>
+#include "daemon/report_json.h"
 
-#include <nlohmann/json.hpp>
-
-#include "daemon/report.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
-
-using Json = nlohmann::ordered_json;
-using Time = std::chrono::system_clock::time_point;
-
-std::string utc(Time when) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-  std::tm broken_down{};
-  ::gmtime_r(&seconds, &broken_down);
-  std::array<char, 64> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &broken_down)};
-}
-
-std::string iso_date(std::chrono::year_month_day date) {
-  const auto padded = [](unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); };
-  return std::to_string(static_cast<int>(date.year())) + "-" + padded(static_cast<unsigned>(date.month())) +
-         "-" + padded(static_cast<unsigned>(date.day()));
-}
 
 Json skipped(const std::vector<peers::SkippedEntry>& entries) {
   Json result = Json::array();
@@ -38,7 +18,9 @@ Json error(const std::optional<peers::Failure>& failure) {
   return {{"kind", peers::to_string(failure->kind)}, {"message", failure->message}};
 }
 
-Json peer(const PeerReport& report) {
+}  // namespace
+
+Json peer_object(const PeerReport& report) {
   return {{"name", report.name},
           {"type", to_string(report.type)},
           {"status", to_string(report.status)},
@@ -51,7 +33,7 @@ Json peer(const PeerReport& report) {
           {"error", error(report.failure)}};
 }
 
-Json run(const RunReport& report) {
+Json run_object(const RunReport& report) {
   return {{"id", report.id},
           {"action", report.action},
           {"date", iso_date(report.date)},
@@ -63,13 +45,19 @@ Json run(const RunReport& report) {
           {"error", report.error ? Json(report.error->message) : Json(nullptr)}};
 }
 
-}  // namespace
+Json peer_objects(const RunReport& report) {
+  Json peers = Json::array();
+  for (const auto& each : report.peers) peers.push_back(peer_object(each));
+  return peers;
+}
 
-std::string to_json(const RunReport& report) {
-  Json document{{"version", 1}, {"run", run(report)}, {"peers", Json::array()}};
-  for (const auto& each : report.peers) document["peers"].push_back(peer(each));
+std::string document_text(const Json& document) {
   // Everything is valid UTF-8 by contract; a document with a replaced character is still better than none.
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string to_json(const RunReport& report) {
+  return document_text({{"version", 1}, {"run", run_object(report)}, {"peers", peer_objects(report)}});
 }
 
 }  // namespace peerstage::daemon

@@ -13,6 +13,7 @@
 #include "daemon/report.h"
 #include "daemon/timeline.h"
 #include "daemon/worker_protocol.h"
+#include "daemon/workers.h"
 #include "peers/staging/staging_area.h"
 
 namespace peerstage::daemon {
@@ -30,7 +31,8 @@ struct StageRequest {
 };
 
 /// What a run tells while it goes: for the log, the screen, the catalog, the daemon's state. All calls come
-/// from the one thread; peers are named by their index in `RunReport::peers`. None may throw or block.
+/// from the timeline or from `StageRun::interrupt`; peers are named by their index in `RunReport::peers`.
+/// None may throw or block.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
@@ -41,22 +43,24 @@ class RunObserver {
   virtual void planned(std::size_t /*peer*/, const WorkPlanned&) {}
   virtual void progress(std::size_t /*peer*/, const WorkProgress&) {}
   /// One file of the peer's day, after it was published and before `finished`; only of attempts that changed
-  /// the day, and then every file of it. An attempt that starts again tells all of them again.
+  /// the day or found the peer without its marker, and then every file of it. An attempt that was killed may
+  /// have told only some of them; the one that then brings the peer to its end tells all of them again.
   virtual void file(std::size_t /*peer*/, const WorkFile&) {}
   virtual void event(std::size_t /*peer*/, const WorkEvent&) {}
   /// An attempt failed or the peer was not ready, and there will be another one.
   virtual void put_off(std::size_t /*peer*/, const WorkResult&, std::chrono::milliseconds /*delay*/) {}
   /// Once for every peer.
   virtual void finished(std::size_t /*peer*/, const PeerReport&) {}
-  /// Something about the run as a whole.
+  /// No attempt starts before then (`StageRequest::not_between`); absent: they start again.
+  virtual void held(std::optional<Timeline::Wall> /*until*/) {}
+  /// Something about the run as a whole, also before it has begun.
   virtual void note(peers::EventLevel, const std::string& /*text*/) {}
   /// About ten times a second.
   virtual void tick() {}
-  /// The end, always the last call. The report is the verdict.
+  /// The end, always the last call; the lock is free. The report is the verdict. The run may be destroyed in
+  /// here (and the report with it), in no other call.
   virtual void ended(const RunReport&) {}
 };
-
-class Workers;  // daemon/workers.h
 
 /// One run of the stage action, from the lock to the day's marker, on the event loop of whoever made it: the
 /// one-shot command and the daemon do the same.
@@ -65,19 +69,22 @@ class Workers;  // daemon/workers.h
 /// is read again changes nothing for it. One that is destroyed before its end kills its workers.
 class StageRun {
  public:
-  StageRun(config::StagePlan plan, StageRequest request, Timeline& timeline, RunObserver& observer);
+  StageRun(config::StagePlan plan, StageRequest request, Timeline& timeline, RunObserver& observer,
+           MakeWorkers make_workers);
   ~StageRun();
   StageRun(const StageRun&) = delete;
   StageRun& operator=(const StageRun&) = delete;
 
-  /// Begins; everything else happens on the timeline. Does not throw: a run that cannot even begin ends at
-  /// once, with `RunReport::error`. Blocks as long as the staging file system does.
+  /// Begins, when the timeline comes round: nothing is told from within. A run that cannot even begin ends at
+  /// once, with `RunReport::error`. Its steps block as long as the staging file system does.
   void start();
 
   /// Ends it in good order: workers are killed (whatever they published is complete, what they fetched is
-  /// gone on with next time), the rest is cancelled, and `ended` is told, before this returns.
+  /// gone on with next time), the rest is cancelled, and `ended` is told, before this returns. Not from
+  /// within a call to the observer.
   void interrupt();
 
+  /// Has its id, its time and its date from the beginning.
   const RunReport& report() const;
 
  private:
@@ -85,7 +92,11 @@ class StageRun {
   std::unique_ptr<Run> run_;
 };
 
-/// For people and for the order of runs: 20261120T023000Z-PID.
+/// For people and for the order of runs: 20261120T023000Z-PID, with .2, .3 and so on for further runs of this
+/// process in the same second.
 std::string new_run_id(Timeline::Wall started);
+
+/// What a calendar in this machine's zone shows: the day of a run is that of its start.
+std::chrono::year_month_day local_date(Timeline::Wall when);
 
 }  // namespace peerstage::daemon

@@ -2,38 +2,30 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <deque>
-#include <optional>
-#include <random>
+#include <set>
 #include <system_error>
 #include <utility>
+#include <variant>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include "daemon/bandwidth.h"
+#include "daemon/peer_queue.h"
+#include "daemon/places.h"
 #include "daemon/retry_policy.h"
-#include "daemon/termination.h"
-#include "daemon/worker_process.h"
+#include "daemon/start_gate.h"
 
 namespace peerstage::daemon {
 namespace {
 
-namespace asio = boost::asio;
-using SteadyClock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 // A peer decides how many names it has; these bound what the supervisor keeps and logs of them.
 constexpr std::size_t max_skipped_listed = 10'000;
 constexpr unsigned max_events_of_attempt = 1'000;
 constexpr auto tick_interval = milliseconds(100);
+// A hundredth: what a stalled worker would not use others shall have, and still it must be able to move.
+constexpr std::uint64_t part_of_a_stalled_worker = 100;
 
 WorkResult failed(peers::FailureKind kind, std::string message) {
   WorkResult result;
@@ -42,178 +34,245 @@ WorkResult failed(peers::FailureKind kind, std::string message) {
   return result;
 }
 
-std::string how_it_ended(int wait_status) {
-  if (WIFSIGNALED(wait_status)) {
-    const char* name = ::sigabbrev_np(WTERMSIG(wait_status));
-    return std::string("it was ended by the signal ") + (name != nullptr ? name : "of an unknown number");
-  }
-  return "it ended with status " + std::to_string(WEXITSTATUS(wait_status));
+WorkResult beyond_deadline(milliseconds deadline) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "the peer was not done within its deadline of %g s",
+                static_cast<double>(deadline.count()) / 1000);
+  return failed(peers::FailureKind::transient, text.data());
 }
 
-/// One attempt that is going on.
-struct Attempt {
-  Attempt(asio::io_context& io, const std::function<void(int)>& body)
-      : process(body),
-        records(io, process.take_records().release()),
-        handle(io, process.take_handle().release()) {}
-
-  /// Handlers that are under way keep the object, so it has to be told that it is over.
-  void stop() {
-    boost::system::error_code ignored;  // both are closed whatever it says
-    records.close(ignored);
-    handle.close(ignored);
-    process.end();
-  }
-
-  WorkerProcess process;
-  asio::posix::stream_descriptor records, handle;
-  std::array<char, 65536> buffer{};
-  WorkRecordReader reader;
-  std::optional<WorkResult> result;
-  unsigned events = 0;
-  bool stream_ended = false, process_ended = false;
-};
-
-struct PeerState {
-  PeerState(asio::io_context& io, config::StagingSettings staging)
-      : settings(std::move(staging)), deadline(io), pause(io) {}
-
-  config::StagingSettings settings;
-  asio::steady_timer deadline, pause;
-  std::shared_ptr<Attempt> attempt;
-  std::optional<SteadyClock::time_point> first_start;
-  unsigned transient_failures = 0;
-  std::optional<WorkResult> put_off;  ///< why it has to wait for its next attempt
-  bool done = false;
-  PeerOutcome outcome;
-};
+std::vector<std::string> groups_of(const std::vector<PoolPeer>& peers) {
+  std::vector<std::string> groups;
+  groups.reserve(peers.size());
+  for (const PoolPeer& peer : peers) groups.push_back(peer.group);
+  return groups;
+}
 
 }  // namespace
 
 class Supervisor::Pool {
  public:
-  Pool(std::vector<config::StagingSettings> peers, unsigned parallel, Work work, PoolObserver& observer)
-      : parallel_(parallel), work_(std::move(work)), observer_(observer), signals_(io_), ticks_(io_) {
-    for (config::StagingSettings& settings : peers) peers_.emplace_back(io_, std::move(settings));
-    for (std::size_t peer = 0; peer < peers_.size(); ++peer) queue_.push_back(peer);
+  Pool(std::vector<PoolPeer> peers, PoolLimits limits, Timeline& timeline, Workers& workers,
+       PoolObserver& observer, std::uint32_t seed)
+      : limits_(std::move(limits)),
+        timeline_(timeline),
+        workers_(workers),
+        observer_(observer),
+        queue_(groups_of(peers), limits_.groups),
+        gate_(
+            timeline, limits_.held_until, [this](auto until) { observer_.held(until); }, [this] { fill(); }),
+        generator_(seed) {
+    for (const PoolPeer& peer : peers) peers_.emplace_back().settings = peer.settings;
   }
 
-  RunEnd run() {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) signals_.add(signal);
-    signals_.async_wait([this](boost::system::error_code error, int) {
-      if (!error) interrupt();
+  void start() {
+    for (std::size_t peer = 0; peer < peers_.size(); ++peer) enqueue(peer);
+    begin_ = timeline_.after(milliseconds(0), [this] {
+      if (peers_.empty()) {
+        observer_.over();
+        return;
+      }
+      tick();
+      fill();
     });
-    const TerminationListenedTo termination;
-    tick();
-    fill();
-    if (!peers_.empty()) io_.run();
-    return interrupted_ ? RunEnd::interrupted : RunEnd::complete;
+  }
+
+  RunEnd interrupt() {
+    const bool was_over = finished_ == peers_.size();
+    for (const std::size_t peer : running_) peers_[peer].attempt->worker->kill();  // all at once
+    for (std::size_t peer = 0; peer < peers_.size(); ++peer) cancel(peer);
+    queue_.clear();
+    begin_.reset();
+    ticks_.reset();
+    gate_.forget();
+    over_.reset();
+    return was_over ? RunEnd::complete : RunEnd::interrupted;
   }
 
  private:
-  /// Starts peers as long as there are places.
-  void fill() {
-    while (running_ < parallel_ && !queue_.empty()) {
-      const std::size_t peer = queue_.front();
-      queue_.pop_front();
-      if (!peers_[peer].done) start(peer);  // its deadline may have ended it while it waited
-    }
+  /// One attempt that is going on.
+  struct Attempt final : WorkerListener {
+    Attempt(Pool& owner, std::size_t index) : pool(owner), peer(index) {}
+    void told(const WorkRecord& record) override { pool.told(peer, record); }
+    void ended(const WorkResult& result) override { pool.ended(peer, result); }
+
+    Pool& pool;
+    std::size_t peer;
+    std::unique_ptr<RunningWorker> worker;
+    Timeline::Steady last_word;
+    bool stalled = false;
+    unsigned events = 0;
+  };
+
+  struct PeerState {
+    config::StagingSettings settings;
+    std::unique_ptr<Alarm> deadline, pause;
+    std::unique_ptr<Attempt> attempt;
+    std::optional<Timeline::Steady> first_start;
+    bool queued = false;
+    Timeline::Steady::duration held{0};              ///< while it was queued, and nobody might start
+    Timeline::Steady::duration held_when_queued{0};  ///< what the clock showed
+    unsigned transient_failures = 0;
+    std::optional<WorkResult> put_off;  ///< why it has to wait for its next attempt
+    bool done = false;
+    PeerOutcome outcome;
+  };
+
+  // Who starts, and when.
+
+  void enqueue(std::size_t peer) {
+    PeerState& state = peers_[peer];
+    state.queued = true;
+    state.held_when_queued = gate_.closed_time();
+    queue_.add(peer);
   }
 
-  void start(std::size_t peer) {
+  /// Starts peers as long as there are places.
+  void fill() {
+    if (finished_ == peers_.size()) return;
+    while (has_place() && queue_.has_next() && gate_.open()) leave_queue(queue_.take());
+    share();
+  }
+
+  bool has_place() const {
+    return free_places(limits_.parallel, static_cast<unsigned>(running_.size()), stalled_) > 0;
+  }
+
+  void leave_queue(std::size_t peer) {
+    PeerState& state = peers_[peer];
+    state.held = time_held(state);
+    state.queued = false;
+    if (!state.done && is_overdue(state)) end_at_deadline(peer);
+    if (state.done) {
+      queue_.give_back(peer);
+      return;
+    }
+    start_attempt(peer);
+  }
+
+  void start_attempt(std::size_t peer) {
     PeerState& state = peers_[peer];
     state.put_off.reset();
-    if (!state.first_start) {
-      state.first_start = SteadyClock::now();
-      watch_deadline(peer);
-    }
+    if (!state.first_start) state.first_start = timeline_.steady_now();
+    if (!state.deadline) watch_deadline(peer);
     state.outcome.attempts = state.transient_failures + 1;
     state.outcome.skipped.clear();
     state.outcome.skipped_unlisted = 0;
     observer_.started(peer, state.outcome.attempts);
+    auto attempt = std::make_unique<Attempt>(*this, peer);
+    attempt->last_word = timeline_.steady_now();
     try {
-      state.attempt = std::make_shared<Attempt>(io_, [this, peer](int descriptor) {
-        close_what_is_ours();
-        work_(peer, descriptor);
-      });
+      attempt->worker = workers_.start(peer, first_rate(state), *attempt);
     } catch (const std::system_error& error) {
+      queue_.give_back(peer);
       attempt_failed(peer, failed(peers::FailureKind::transient, error.what()));
       return;
     }
-    ++running_;
-    read_records(peer);
-    state.attempt->handle.async_wait(asio::posix::stream_descriptor::wait_read,
-                                     [this, peer, attempt = state.attempt](boost::system::error_code error) {
-                                       if (error || peers_[peer].attempt != attempt) return;
-                                       attempt->process_ended = true;
-                                       end_attempt_if_over(peer);
-                                     });
+    state.attempt = std::move(attempt);
+    running_.insert(peer);
+    shares_are_old_ = true;
   }
 
-  /// In the child: another worker's stream must end when that worker ends, so nobody else may hold it.
-  void close_what_is_ours() {
-    for (PeerState& state : peers_) {
-      if (!state.attempt) continue;
-      ::close(state.attempt->records.native_handle());
-      ::close(state.attempt->handle.native_handle());
-    }
+  /// Forgets a running attempt; a worker that is still there is killed.
+  void drop_attempt(std::size_t peer) {
+    PeerState& state = peers_[peer];
+    if (!state.attempt) return;
+    if (state.attempt->stalled) --stalled_;
+    state.attempt.reset();
+    running_.erase(peer);
+    queue_.give_back(peer);
+    shares_are_old_ = true;
+  }
+
+  // Bandwidth.
+
+  /// Until the shares are told, a moment later.
+  config::ByteCount first_rate(const PeerState& state) const {
+    return limits_.bandwidth.bytes == 0 ? state.settings.bandwidth_limit : config::ByteCount{1};
+  }
+
+  void share() {
+    if (!shares_are_old_ || limits_.bandwidth.bytes == 0) return;
+    std::vector<config::ByteCount> own;
+    for (const std::size_t peer : running_) own.push_back(limit_of(peers_[peer]));
+    const std::vector<config::ByteCount> rates = share_bandwidth(limits_.bandwidth, own);
+    auto rate = rates.begin();
+    for (const std::size_t peer : running_) peers_[peer].attempt->worker->set_rate(*rate++);
+    shares_are_old_ = false;
+  }
+
+  config::ByteCount limit_of(const PeerState& state) const {
+    const config::ByteCount own = state.settings.bandwidth_limit;
+    if (!state.attempt->stalled) return own;
+    const std::uint64_t small =
+        std::max<std::uint64_t>(1, limits_.bandwidth.bytes / part_of_a_stalled_worker);
+    return {own.bytes == 0 ? small : std::min(own.bytes, small)};
+  }
+
+  // Deadlines. Time in which a peer would have started, and nobody might, is not its own.
+
+  Timeline::Steady::duration time_held(const PeerState& state) const {
+    if (!state.queued) return state.held;
+    return state.held + gate_.closed_time() - state.held_when_queued;
+  }
+
+  milliseconds since_start(const PeerState& state) const {
+    if (!state.first_start) return milliseconds(0);
+    return std::chrono::duration_cast<milliseconds>(timeline_.steady_now() - *state.first_start);
+  }
+
+  milliseconds own_time(const PeerState& state) const {
+    if (!state.first_start) return milliseconds(0);
+    return std::chrono::duration_cast<milliseconds>(timeline_.steady_now() - *state.first_start -
+                                                    time_held(state));
+  }
+
+  bool is_overdue(const PeerState& state) const {
+    return state.settings.deadline.count() > 0 && own_time(state) >= state.settings.deadline;
   }
 
   void watch_deadline(std::size_t peer) {
     PeerState& state = peers_[peer];
     if (state.settings.deadline.count() == 0) return;
-    state.deadline.expires_after(state.settings.deadline);
-    state.deadline.async_wait([this, peer](boost::system::error_code error) {
-      if (error) return;
+    state.deadline = timeline_.after(state.settings.deadline - own_time(state), [this, peer] {
       PeerState& late = peers_[peer];
-      if (late.put_off && late.put_off->failure == peers::FailureKind::not_ready) {
-        finish(peer, *late.put_off);  // it took no time of ours, it only never came
-        return;
-      }
-      const double seconds = static_cast<double>(late.settings.deadline.count()) / 1000;
-      std::array<char, 64> text{};
-      std::snprintf(text.data(), text.size(), "the peer was not done within its deadline of %g s", seconds);
-      stop_attempt(late);
-      finish(peer, failed(peers::FailureKind::transient, text.data()));
+      late.deadline.reset();
+      if (is_overdue(late)) {
+        end_at_deadline(peer);
+        fill();
+      } else if (!late.queued || !gate_.was_closed()) {
+        watch_deadline(peer);
+      }  // else its time stands still, and its next attempt sees to it
     });
   }
 
-  void read_records(std::size_t peer) {
-    const auto& attempt = peers_[peer].attempt;
-    attempt->records.async_read_some(
-        asio::buffer(attempt->buffer),
-        [this, peer, reading = attempt](boost::system::error_code error, std::size_t size) {
-          if (peers_[peer].attempt != reading) return;
-          if (!error && take_records(peer, {reading->buffer.data(), size})) {
-            read_records(peer);
-            return;
-          }
-          reading->stream_ended = true;
-          end_attempt_if_over(peer);
-        });
+  void end_at_deadline(std::size_t peer) {
+    PeerState& state = peers_[peer];
+    if (state.put_off && state.put_off->failure == peers::FailureKind::not_ready) {
+      finish(peer, WorkResult(*state.put_off));  // it took no time of ours, it only never came
+      return;
+    }
+    drop_attempt(peer);
+    finish(peer, beyond_deadline(state.settings.deadline));
   }
 
-  /// False: the worker has broken the protocol and was killed.
-  bool take_records(std::size_t peer, std::span<const char> bytes) {
+  // What workers tell.
+
+  void told(std::size_t peer, const WorkRecord& record) {
     Attempt& attempt = *peers_[peer].attempt;
-    try {
-      attempt.reader.append(bytes);
-      while (const auto record = attempt.reader.next()) {
-        if (attempt.result) throw WorkProtocolError("a record follows the result");
-        std::visit([&](const auto& fields) { take(peer, fields); }, *record);
-      }
-      return true;
-    } catch (const WorkProtocolError& error) {
-      attempt.process.kill();
-      attempt.result =
-          failed(peers::FailureKind::hostile,
-                 std::string("the worker was killed because it broke its protocol: ") + error.what());
-      return false;
+    attempt.last_word = timeline_.steady_now();
+    if (attempt.stalled) {
+      attempt.stalled = false;
+      --stalled_;
+      shares_are_old_ = true;
+      share();
     }
+    std::visit([&](const auto& fields) { take(peer, fields); }, record);
   }
 
   void take(std::size_t peer, const WorkPlanned& plan) { observer_.planned(peer, plan); }
   void take(std::size_t peer, const WorkProgress& progress) { observer_.progress(peer, progress); }
+  void take(std::size_t peer, const WorkFile& file) { observer_.file(peer, file); }
   void take(std::size_t peer, const WorkSkipped& skipped) {
     PeerOutcome& outcome = peers_[peer].outcome;
     if (outcome.skipped.size() < max_skipped_listed)
@@ -221,6 +280,7 @@ class Supervisor::Pool {
     else
       ++outcome.skipped_unlisted;
   }
+  void take(std::size_t peer, const WorkFile& file) { observer_.file(peer, file); }
   void take(std::size_t peer, const WorkEvent& event) {
     const unsigned count = ++peers_[peer].attempt->events;
     if (count < max_events_of_attempt) observer_.event(peer, event);
@@ -228,38 +288,24 @@ class Supervisor::Pool {
       observer_.event(peer, {peers::EventLevel::warning, "more messages of this attempt are left out"});
     }
   }
-  void take(std::size_t peer, const WorkResult& result) { peers_[peer].attempt->result = result; }
+  void take(std::size_t, const WorkResult&) {}  // comes with the end
 
-  void end_attempt_if_over(std::size_t peer) {
-    PeerState& state = peers_[peer];
-    if (!state.attempt || !state.attempt->stream_ended || !state.attempt->process_ended) return;
-    const int wait_status = state.attempt->process.reap();
-    auto result = std::move(state.attempt->result);
-    stop_attempt(state);
-    if (!result) {
-      result = failed(peers::FailureKind::permanent,
-                      "the worker of this peer ended without a result: " + how_it_ended(wait_status));
-    }
-    if (result->change == TreeChange::changed) state.outcome.result.change = TreeChange::changed;
-    if (result->failure)
-      attempt_failed(peer, *result);
+  void ended(std::size_t peer, const WorkResult& told) {
+    const WorkResult result = told;  // it may be the worker's, which is let go of
+    drop_attempt(peer);
+    TreeChange& change = peers_[peer].outcome.result.change;
+    change = std::max(change, result.change);
+    if (result.failure)
+      attempt_failed(peer, result);
     else
-      finish(peer, *result);
+      finish(peer, result);
     fill();
-  }
-
-  /// Forgets a running attempt; a process that is still there is killed and reaped.
-  void stop_attempt(PeerState& state) {
-    if (!state.attempt) return;
-    state.attempt->stop();
-    state.attempt.reset();
-    --running_;
   }
 
   void attempt_failed(std::size_t peer, const WorkResult& result) {
     PeerState& state = peers_[peer];
     if (*result.failure == peers::FailureKind::transient) ++state.transient_failures;
-    const AttemptHistory history{state.transient_failures, since_start(state)};
+    const AttemptHistory history{state.transient_failures, own_time(state)};
     const Decision decision = decide_after_failure(state.settings, *result.failure, history, random());
     if (decision.step == NextStep::give_up) {
       finish(peer, result);
@@ -267,10 +313,9 @@ class Supervisor::Pool {
     }
     state.put_off = result;
     observer_.put_off(peer, result, decision.delay);
-    state.pause.expires_after(decision.delay);
-    state.pause.async_wait([this, peer](boost::system::error_code error) {
-      if (error || peers_[peer].done) return;
-      queue_.push_back(peer);
+    state.pause = timeline_.after(decision.delay, [this, peer] {
+      peers_[peer].pause.reset();
+      enqueue(peer);
       fill();
     });
   }
@@ -282,65 +327,71 @@ class Supervisor::Pool {
     state.outcome.result.change = change;
     state.outcome.elapsed = since_start(state);
     state.done = true;
-    state.deadline.cancel();
-    state.pause.cancel();
+    state.deadline.reset();
+    state.pause.reset();
+    state.put_off.reset();
+    ++finished_;
     observer_.finished(peer, state.outcome);
-    if (++finished_ == peers_.size())
-      io_.stop();
-    else
-      asio::post(io_, [this] { fill(); });
+    state.outcome = {};  // thousands of them would be kept for nothing
+    if (finished_ == peers_.size()) end_soon();
   }
 
-  void interrupt() {
-    interrupted_ = true;
-    queue_.clear();
-    for (PeerState& state : peers_) {
-      if (state.attempt) state.attempt->process.kill();  // all at once, before any is waited for
-    }
-    for (std::size_t peer = 0; peer < peers_.size(); ++peer) {
-      if (peers_[peer].done) continue;
-      stop_attempt(peers_[peer]);
-      peers_[peer].outcome.cancelled = true;
-      finish(peer, failed(peers::FailureKind::cancelled, "the run was interrupted"));
-    }
+  void end_soon() {
+    ticks_.reset();
+    gate_.forget();
+    over_ = timeline_.after(milliseconds(0), [this] { observer_.over(); });
+  }
+
+  void cancel(std::size_t peer) {
+    if (peers_[peer].done) return;
+    drop_attempt(peer);
+    peers_[peer].outcome.cancelled = true;
+    finish(peer, failed(peers::FailureKind::cancelled, "the run was interrupted"));
   }
 
   void tick() {
+    ticks_ = timeline_.after(tick_interval, [this] { tick(); });
     observer_.tick();
-    ticks_.expires_after(tick_interval);
-    ticks_.async_wait([this](boost::system::error_code error) {
-      if (!error) tick();
-    });
-  }
-
-  milliseconds since_start(const PeerState& state) const {
-    if (!state.first_start) return milliseconds(0);
-    return std::chrono::duration_cast<milliseconds>(SteadyClock::now() - *state.first_start);
+    const unsigned stalled_before = stalled_;
+    for (const std::size_t peer : running_) {
+      Attempt& attempt = *peers_[peer].attempt;
+      if (attempt.stalled || timeline_.steady_now() - attempt.last_word < limits_.stall_time) continue;
+      attempt.stalled = true;
+      ++stalled_;
+    }
+    if (stalled_ == stalled_before) return;
+    shares_are_old_ = true;
+    fill();
   }
 
   double random() { return std::uniform_real_distribution<double>(0, 1)(generator_); }
 
-  unsigned parallel_;
-  Work work_;
+  PoolLimits limits_;
+  Timeline& timeline_;
+  Workers& workers_;
   PoolObserver& observer_;
-  asio::io_context io_{1};
-  asio::signal_set signals_;
-  asio::steady_timer ticks_;
+  PeerQueue queue_;
+  StartGate gate_;
+  std::mt19937 generator_;
   std::deque<PeerState> peers_;
-  std::deque<std::size_t> queue_;
-  std::mt19937 generator_{std::random_device{}()};
-  unsigned running_ = 0;
+  std::set<std::size_t> running_;
+  unsigned stalled_ = 0;  ///< of those that run
+  bool shares_are_old_ = false;
   std::size_t finished_ = 0;
-  bool interrupted_ = false;
+  std::unique_ptr<Alarm> begin_, ticks_, over_;
 };
 
-Supervisor::Supervisor(std::vector<config::StagingSettings> peers, unsigned parallel, Work work,
-                       PoolObserver& observer)
-    : pool_(std::make_unique<Pool>(std::move(peers), parallel, std::move(work), observer)) {}
+Supervisor::Supervisor(std::vector<PoolPeer> peers, PoolLimits limits, Timeline& timeline, Workers& workers,
+                       PoolObserver& observer, std::uint32_t seed)
+    : pool_(std::make_unique<Pool>(std::move(peers), std::move(limits), timeline, workers, observer, seed)) {}
 Supervisor::~Supervisor() = default;
 
-RunEnd Supervisor::run() {
-  return pool_->run();
+void Supervisor::start() {
+  pool_->start();
+}
+
+RunEnd Supervisor::interrupt() {
+  return pool_->interrupt();
 }
 
 }  // namespace peerstage::daemon

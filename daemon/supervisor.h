@@ -4,60 +4,83 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "config/stage_plan.h"
+#include "daemon/peer_outcome.h"
+#include "daemon/timeline.h"
 #include "daemon/worker_protocol.h"
+#include "daemon/workers.h"
 
 namespace peerstage::daemon {
 
-/// What became of one peer in a run.
-struct PeerOutcome {
-  WorkResult result;  ///< of the last attempt; `changed` if any attempt of this run changed the peer's day
-  bool cancelled = false;  ///< ended by us before it was done
-  std::vector<WorkSkipped> skipped;
-  std::uint64_t skipped_unlisted = 0;    ///< beyond the list's limit
-  unsigned attempts = 0;                 ///< looks at a peer that was not ready yet do not count
-  std::chrono::milliseconds elapsed{0};  ///< from the first start to the end
-};
+enum class RunEnd { complete, interrupted };
 
-/// What a run tells while it goes. All calls come from the thread in `Supervisor::run`; peers are named by
-/// their index.
+/// What a pool tells while it goes. All calls come from the timeline or from `Supervisor::interrupt`; peers
+/// are named by their index. The supervisor may be destroyed in `over`, in no other call.
 class PoolObserver {
  public:
   virtual ~PoolObserver() = default;
   virtual void started(std::size_t peer, unsigned attempt) = 0;
   virtual void planned(std::size_t peer, const WorkPlanned& plan) = 0;
   virtual void progress(std::size_t peer, const WorkProgress& progress) = 0;
+  virtual void file(std::size_t peer, const WorkFile& file) = 0;
   virtual void event(std::size_t peer, const WorkEvent& event) = 0;
+  /// See RunObserver::file.
+  virtual void file(std::size_t /*peer*/, const WorkFile&) {}
   /// An attempt failed and there will be another one.
   virtual void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) = 0;
   /// Once for every peer.
   virtual void finished(std::size_t peer, const PeerOutcome& outcome) = 0;
+  /// No attempt starts before then; absent: they start again.
+  virtual void held(std::optional<Timeline::Wall> until) = 0;
   /// About ten times a second.
   virtual void tick() = 0;
+  /// Every peer is finished and nothing was interrupted; the last call.
+  virtual void over() = 0;
 };
 
-enum class RunEnd { complete, interrupted };
+/// One peer of a pool.
+struct PoolPeer {
+  config::StagingSettings settings;
+  std::string group;  ///< of peers that share a limit; empty: none
+};
 
-/// Runs a worker process for every peer, so many at a time, until each has ended for good: one thread, one
-/// event loop. SIGINT, SIGTERM and SIGHUP end the run: workers are killed (whatever they published is
-/// complete) and the rest is cancelled.
+/// What the peers of a pool share.
+struct PoolLimits {
+  unsigned parallel = 8;                   ///< peers that are at work at a time
+  std::map<std::string, unsigned> groups;  ///< peers of a group that are at work at a time; missing: 1
+  config::ByteCount bandwidth;             ///< bytes a second; 0: no limit
+  /// A worker that told nothing for so long lends its place to another peer until it moves again. There are
+  /// never more than twice as many workers as places.
+  std::chrono::milliseconds stall_time{5000};
+  /// When attempts may start again, asked at that time; absent: now. Where none is given: always.
+  std::function<std::optional<Timeline::Wall>(Timeline::Wall now)> held_until;
+};
+
+/// Has a worker for every peer, so many at a time, until each has ended for good. Everything happens on the
+/// timeline; nothing blocks.
 class Supervisor {
  public:
-  /// Runs in a freshly forked process: does one attempt at the peer, tells of it on the descriptor, does not
-  /// return.
-  using Work = std::function<void(std::size_t peer, int descriptor)>;
-
-  Supervisor(std::vector<config::StagingSettings> peers, unsigned parallel, Work work,
-             PoolObserver& observer);
+  /// What is passed by reference must outlive it. `seed`: of the jitter in the delays.
+  Supervisor(std::vector<PoolPeer> peers, PoolLimits limits, Timeline& timeline, Workers& workers,
+             PoolObserver& observer, std::uint32_t seed = std::random_device{}());
+  /// Kills the workers that are left and tells nothing.
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  RunEnd run();
+  void start();
+
+  /// Ends it: workers are killed (whatever they published is complete) and the rest is cancelled. When this
+  /// returns, every peer is finished; `over` is not told any more. `complete`: they were finished already.
+  /// Not from within a call to the observer.
+  RunEnd interrupt();
 
  private:
   class Pool;

@@ -36,6 +36,7 @@ Commands:
   daemon                run the jobs of the configuration on their schedule
   schedule              show when jobs run next
   history, files        show past runs, and the files of a peer's day
+  rebuild               fill the catalog from the manifests on the disk
   verify                read staged files again and compare them with their sums
   status                show how things stand with the daemon, its peers and jobs
   run, cancel           have the daemon run a job or peers now; end a run
@@ -120,6 +121,17 @@ Shows the files that stand in the day of a peer, from the catalog.
 
 Exit status: 0 shown, 2 command line, 4 configuration, 6 nothing is known of that day, or the
 catalog cannot be read.
+)";
+
+const char* const rebuild_usage = R"(Usage: peerstage rebuild [-c PATH]
+
+Fills the catalog from the manifests in the staging directory with what it lacks. The daemon does that by
+itself when it has to begin a new one. Changes nothing in the staging directory.
+
+  -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
+
+Exit status: 0 done, 2 command line, 4 configuration, 6 the catalog cannot be written, 7 at least one
+day could not be read.
 )";
 
 const char* const verify_usage = R"(Usage: peerstage verify [DATE] [-c PATH] [--peer NAME] [--json]

@@ -9,6 +9,7 @@ extern const char* const schedule_usage;
 extern const char* const daemon_usage;
 extern const char* const history_usage;
 extern const char* const files_usage;
+extern const char* const rebuild_usage;
 extern const char* const verify_usage;
 extern const char* const status_usage;
 extern const char* const start_usage;

@@ -31,6 +31,17 @@ bool look_up(Lookup lookup, Entry& entry, std::vector<char>& buffer) {
 
 }  // namespace
 
+gid_t look_up_group(const std::string& group, const std::string& what, const std::string& element) {
+  struct group entry {};
+  std::vector<char> buffer;
+  const auto by_name = [&](auto... arguments) { return ::getgrnam_r(group.c_str(), arguments...); };
+  if (!look_up(by_name, entry, buffer) || entry.gr_gid == nobody_at_all) {
+    throw std::runtime_error("the " + what + " " + peers::printable(group) +
+                             " does not exist on this machine: create it, or name another one in " + element);
+  }
+  return entry.gr_gid;
+}
+
 User look_up_user(const std::string& user, const std::string& group) {
   passwd entry{};
   std::vector<char> buffer;
@@ -42,14 +53,7 @@ User look_up_user(const std::string& user, const std::string& group) {
   }
   User result{entry.pw_name, entry.pw_dir, entry.pw_uid, entry.pw_gid};
 
-  struct group group_entry {};
-  const auto group_by_name = [&](auto... arguments) { return ::getgrnam_r(group.c_str(), arguments...); };
-  if (!look_up(group_by_name, group_entry, buffer) || group_entry.gr_gid == nobody_at_all) {
-    throw std::runtime_error(
-        "the backup group " + peers::printable(group) +
-        " does not exist on this machine: create it, or name another one in options/backup_group");
-  }
-  result.gid = group_entry.gr_gid;
+  result.gid = look_up_group(group, "backup group", "options/backup_group");
   return result;
 }
 

@@ -20,6 +20,10 @@ struct User {
 /// Looks up a user and a group by name. Throws std::runtime_error naming what does not exist.
 User look_up_user(const std::string& user, const std::string& group);
 
+/// Looks up a group by name. `what` it is and in which `element` of the configuration it stands are for the
+/// std::runtime_error about one that does not exist.
+gid_t look_up_group(const std::string& group, const std::string& what, const std::string& element);
+
 /// Who we are. The home is that of the user database, as for ssh(1), not $HOME.
 User calling_user();
 

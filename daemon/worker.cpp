@@ -19,11 +19,13 @@
 #include "peers/local_peer.h"
 #include "peers/observer.h"
 #include "peers/remote_peer.h"
+#include "peers/staging/held_tree.h"
 
 namespace peerstage::daemon {
 namespace {
 
 constexpr auto between_progress_records = std::chrono::milliseconds(100);
+constexpr std::size_t bytes_of_files_at_once = 32U << 10U;
 
 /// Tells the supervisor what happens. A supervisor that is gone takes us with it, so a failed write needs no
 /// answer.
@@ -32,8 +34,8 @@ class RecordSender final : public peers::Observer {
   explicit RecordSender(int descriptor) : descriptor_(descriptor) {}
 
   void send(const WorkRecord& record) {
-    const std::string bytes = encode(record);
-    static_cast<void>(peers::write_whole(descriptor_, std::as_bytes(std::span(bytes))));
+    waiting_ += encode(record);
+    flush();
   }
 
   void planned(std::uint64_t files, std::uint64_t bytes) override { send(WorkPlanned{files, bytes}); }
@@ -46,10 +48,21 @@ class RecordSender final : public peers::Observer {
   void skipped(const std::string& name, const std::string& reason) override {
     send(WorkSkipped{name, reason});
   }
+  void file(const peers::StagedFile& file) override {
+    const auto modified = std::chrono::floor<std::chrono::seconds>(file.modified).count();
+    waiting_ += encode(WorkFile{file.path, file.size, file.sum.bytes, modified});
+    if (waiting_.size() >= bytes_of_files_at_once) flush();
+  }
   void event(peers::EventLevel level, const std::string& text) override { send(WorkEvent{level, text}); }
 
  private:
+  void flush() {
+    static_cast<void>(peers::write_whole(descriptor_, std::as_bytes(std::span(waiting_))));
+    waiting_.clear();
+  }
+
   int descriptor_;
+  std::string waiting_;  ///< for its turn, so that thousands of files do not cost as many system calls
   std::chrono::steady_clock::time_point last_progress_;
 };
 
@@ -75,6 +88,20 @@ bool needs_marker(peers::Peer& peer, const peers::StagedTree& tree) {
          std::holds_alternative<peers::Failure>(peer.check_collect_indicator(peers::stage_indicator));
 }
 
+/// An attempt that did not come to its end may have told only some of the files, or told them to a supervisor
+/// that died. What cannot be read here changes nothing for the peer.
+void tell_files_of_day(const peers::staging::PeerPlace& place, peers::Observer& observer) {
+  try {
+    const auto day = place.peer_day();
+    if (!day) return;
+    for (const auto& [path, file] : peers::staging::read_held_tree(*day).files) {
+      if (const auto staged = peers::staging::staged_file(path, file)) observer.file(*staged);
+    }
+  } catch (const peers::PeerError& error) {
+    observer.event(peers::EventLevel::warning, error.what());
+  }
+}
+
 WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers::staging::RunMode mode,
                       peers::Observer& observer) {
   if (const auto ready = peer.check_collect_indicator();
@@ -86,6 +113,7 @@ WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers
   const auto& tree = std::get<peers::StagedTree>(outcome);
   WorkResult result = success(tree);
   if (mode == peers::staging::RunMode::dry_run || !needs_marker(peer, tree)) return result;
+  if (!tree.changed) tell_files_of_day(place, observer);
   const auto marked = peer.write_stage_indicator();
   if (const auto* failed = std::get_if<peers::Failure>(&marked)) {
     result.failure = failed->kind;

@@ -8,12 +8,19 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace peerstage::daemon {
 namespace {
+
+constexpr auto longest_farewell = std::chrono::seconds(1);
+
+int open_handle(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+}
 
 std::system_error spawn_error(const char* what) {
   return {errno, std::generic_category(), what};
@@ -32,7 +39,7 @@ WorkerProcess::WorkerProcess(const std::function<void(int descriptor)>& body) {
     body(write_end.get());
     ::_exit(EXIT_FAILURE);
   }
-  handle_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  handle_.reset(open_handle(pid_));
   if (!handle_) {
     const auto error = spawn_error("cannot watch a worker");
     kill();
@@ -44,13 +51,11 @@ WorkerProcess::WorkerProcess(const std::function<void(int descriptor)>& body) {
 }
 
 WorkerProcess::~WorkerProcess() {
-  end();
-}
-
-void WorkerProcess::end() {
   if (pid_ < 0) return;
   kill();
-  reap();
+  const peers::Descriptor handle(open_handle(pid_));
+  // One that hangs in the kernel is left to init(1).
+  if (handle && wait_for_end(handle.get(), longest_farewell)) reap();
 }
 
 void WorkerProcess::kill() {
@@ -63,6 +68,11 @@ int WorkerProcess::reap() {
   }
   pid_ = -1;
   return status;
+}
+
+bool wait_for_end(int handle, std::chrono::milliseconds patience) {
+  pollfd watched{handle, POLLIN, 0};
+  return ::poll(&watched, 1, static_cast<int>(patience.count())) == 1;
 }
 
 }  // namespace peerstage::daemon

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <utility>
 
@@ -9,7 +10,7 @@
 
 namespace peerstage::daemon {
 
-/// A running worker, owned: one that is still there when this goes is killed and waited for.
+/// A running worker, owned: one that is still there when this goes is killed, and waited for a moment.
 class WorkerProcess {
  public:
   /// Forks. `body` runs in the child with the writing end of the pipe and must not return. Throws
@@ -24,9 +25,8 @@ class WorkerProcess {
   peers::Descriptor take_records() { return std::move(records_); }
   /// Readable (pidfd_open(2)) once the worker has ended. For the caller to take over.
   peers::Descriptor take_handle() { return std::move(handle_); }
+  pid_t pid() const { return pid_; }
   void kill();
-  /// Kills and reaps it unless that has happened.
-  void end();
   /// Reaps a worker that has ended (waits for it otherwise) and returns its wait status.
   int reap();
 
@@ -34,5 +34,8 @@ class WorkerProcess {
   pid_t pid_ = -1;
   peers::Descriptor records_, handle_;
 };
+
+/// Waits until the worker of this handle has ended, but not longer than that. False: it has not.
+bool wait_for_end(int handle, std::chrono::milliseconds patience);
 
 }  // namespace peerstage::daemon

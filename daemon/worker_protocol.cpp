@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "peers/staging/relative_path.h"
+
 namespace peerstage::daemon {
 namespace {
 
@@ -25,6 +27,10 @@ class FieldWriter {
     const std::string_view kept = value.substr(0, max_text);
     little_endian(kept.size(), 4);
     bytes_.append(kept);
+    return *this;
+  }
+  FieldWriter& sum(const std::array<std::uint8_t, 32>& value) {
+    for (const std::uint8_t each : value) byte(each);
     return *this;
   }
   std::string finish() {
@@ -50,6 +56,12 @@ class FieldReader {
   std::string string() {
     const auto size = static_cast<std::size_t>(little_endian(4));
     return std::string(take(size));
+  }
+  std::array<std::uint8_t, 32> sum() {
+    std::array<std::uint8_t, 32> value{};
+    std::ranges::transform(take(value.size()), value.begin(),
+                           [](char byte) { return static_cast<std::uint8_t>(byte); });
+    return value;
   }
   template <typename Enum>
   Enum choice(Enum last) {
@@ -98,6 +110,11 @@ void write_fields(FieldWriter& out, const WorkResult& record) {
   out.string(record.message);
 }
 
+void write_fields(FieldWriter& out, const WorkFile& record) {
+  out.string(record.name).number(record.size).sum(record.sha256);
+  out.number(static_cast<std::uint64_t>(record.source_mtime));
+}
+
 void read_fields(FieldReader& in, WorkPlanned& record) {
   record.files = in.number();
   record.bytes = in.number();
@@ -124,6 +141,20 @@ void read_fields(FieldReader& in, WorkResult& record) {
   if (failed) record.failure = kind;
   record.message = in.string();
 }
+/// The name of a file reaches the catalog and people who believe it.
+std::string path_below_the_day(const std::string& name) {
+  try {
+    return peers::staging::RelativePath::parse(name).bytes();
+  } catch (const peers::PeerError&) {
+    throw WorkProtocolError("the name of a file is none that can be staged");
+  }
+}
+void read_fields(FieldReader& in, WorkFile& record) {
+  record.name = path_below_the_day(in.string());
+  record.size = in.number();
+  record.sha256 = in.sum();
+  record.source_mtime = static_cast<std::int64_t>(in.number());
+}
 
 template <typename Record>
 WorkRecord read_record(FieldReader& in) {
@@ -136,7 +167,7 @@ WorkRecord read_record(FieldReader& in) {
 WorkRecord read_record_of_type(std::size_t type, FieldReader& in) {
   static constexpr std::array readers{read_record<WorkPlanned>, read_record<WorkProgress>,
                                       read_record<WorkSkipped>, read_record<WorkEvent>,
-                                      read_record<WorkResult>};
+                                      read_record<WorkResult>,  read_record<WorkFile>};
   static_assert(readers.size() == std::variant_size_v<WorkRecord>);
   if (type >= readers.size()) throw WorkProtocolError("a record has an unknown type");
   return readers.at(type)(in);

@@ -34,12 +34,13 @@ struct WorkSkipped {
   bool operator==(const WorkSkipped&) const = default;
 };
 
-/// A file of the peer's day as it was published; the name is raw bytes, relative to the peer's directory.
+/// A file of the peer's day as it was published; the name is raw bytes, relative to the peer's directory, and
+/// such as RelativePath allows.
 struct WorkFile {
   std::string name;
   std::uint64_t size = 0;
   std::array<std::uint8_t, 32> sha256{};
-  std::int64_t source_mtime = 0;  ///< seconds since the epoch, at the source
+  std::int64_t source_mtime = 0;  ///< seconds since the epoch, at the source; 0: not known
   bool operator==(const WorkFile&) const = default;
 };
 
@@ -62,7 +63,7 @@ struct WorkResult {
   bool operator==(const WorkResult&) const = default;
 };
 
-using WorkRecord = std::variant<WorkPlanned, WorkProgress, WorkSkipped, WorkEvent, WorkResult>;
+using WorkRecord = std::variant<WorkPlanned, WorkProgress, WorkSkipped, WorkEvent, WorkResult, WorkFile>;
 
 /// No record is larger; the longest thing in one is a path.
 inline constexpr std::size_t max_record_size = 64U << 10U;

@@ -60,12 +60,20 @@ struct CatalogedRun {
 struct PeerHistory {
   std::string name;
   std::optional<std::chrono::system_clock::time_point>
-      last_good;  ///< end of the last run that had it staged or unchanged
+      last_good;  ///< end of the last run that had it staged or unchanged; its start while it is not over
   std::string last_good_run;
   std::uint64_t files = 0, bytes = 0;  ///< of that
   std::optional<PeerReport> last;      ///< of the last run that had it at all
   std::string last_run;
   unsigned failures_since = 0;  ///< runs since the last good one in which it was not staged
+};
+
+/// A peer's day whose files are known.
+struct CatalogedDay {
+  std::string peer;
+  std::chrono::year_month_day date{};
+  std::uint64_t files = 0;
+  bool operator==(const CatalogedDay&) const = default;
 };
 
 struct HistoryQuery {
@@ -78,8 +86,9 @@ struct HistoryQuery {
 /// the truth about data is the manifests on the disk, and no verdict depends on what stands here.
 ///
 /// SQLite in WAL mode through SOCI; several processes may have it open. Calls block for as long as the disk
-/// (and at most a second for another writer), and throw CatalogError. One thread; not to be used in a forked
-/// child.
+/// (and at most a second for another writer), and throw CatalogError. One thread. Not to be used in a forked
+/// child, and while one is open a child must not open the same file either: SQLite believes that it holds the
+/// locks of its parent. A child that is to work in it is forked before its parent opens it.
 class Catalog {
  public:
   enum class Access { read_only, read_write };
@@ -96,17 +105,24 @@ class Catalog {
   const std::optional<std::string>& was_begun_anew() const;
 
   // What happens. A run is known by the id in its report.
+  /// One that is known already goes on: it keeps its beginning, its origin and the peers that are done.
   void begin_run(const RunReport& report, const RunOrigin& origin);
-  /// A run that goes on after an interruption.
+  /// The run stopped before its end and has to be gone on with: it is not over, whatever end_run said, and
+  /// peers that are not done wait again. What is known of the files of those that were at work is void.
   void interrupt_run(const std::string& run, const RunInterruption& interruption);
   void begin_peer(const std::string& run, const std::string& peer);
   /// Files of a peer's day, in batches; they count once `end_peer` was called, and replace those of an
   /// earlier run of the same day.
   void add_files(const std::string& run, const std::string& peer, const std::vector<WorkFile>& files);
-  /// What was added since begin_peer is void: the attempt begins again.
+  /// What was added and does not count yet is void: the attempt begins again.
   void drop_files(const std::string& run, const std::string& peer);
   void end_peer(const std::string& run, const PeerReport& report);
+  /// Peers without an end_peer get what the report says.
   void end_run(const RunReport& report);
+  /// Of a peer's day that is not on the disk any more, or that is not what is known of it.
+  void forget_files(const std::string& peer, std::chrono::year_month_day date);
+  /// Runs that began earlier, and that are over.
+  void forget_runs_before(std::chrono::system_clock::time_point when);
 
   // What was. Newest first.
   std::vector<CatalogedRun> runs(const HistoryQuery& query) const;
@@ -114,8 +130,12 @@ class Catalog {
   /// Runs that are not over.
   std::vector<CatalogedRun> unfinished_runs() const;
   std::vector<PeerHistory> peers() const;
-  /// The files of a peer's day in the order of their names; absent: no run staged that peer on that day.
+  /// The files of a peer's day in the order of their names. Absent: no run staged that peer on that day, or
+  /// what it staged is not known for sure, see rebuild.h.
   std::optional<std::vector<WorkFile>> files(const std::string& peer, std::chrono::year_month_day date) const;
+
+  /// All days whose files are known, in their order.
+  std::vector<CatalogedDay> days() const;
 
   // What the daemon has to remember: the last slot of each job that was begun or given up, and the pause.
   std::optional<std::chrono::system_clock::time_point> last_slot(const std::string& job) const;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <functional>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <variant>
@@ -39,6 +39,8 @@ class Controllable {
  public:
   virtual ~Controllable() = default;
   virtual ServiceState state() const = 0;
+  /// How many peers the configuration has: how long a state or a run of all of them is.
+  virtual std::size_t peer_count() const = 0;
   virtual std::variant<std::vector<CatalogedRun>, Refusal> history(const HistoryQuery& query) const = 0;
   virtual std::variant<CatalogedRun, Refusal> run(const std::string& id) const = 0;
   virtual std::variant<RunTicket, Refusal> start_job(const std::string& job) = 0;

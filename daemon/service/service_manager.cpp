@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include "daemon/log.h"
+#include "daemon/one_line.h"
 
 namespace peerstage::daemon {
 namespace {

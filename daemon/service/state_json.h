@@ -17,7 +17,8 @@ class BadStateDocument : public std::runtime_error {
 };
 
 /// The way back, for the command that asked the daemon. Members that are not known are passed over; one that
-/// is missing or of the wrong kind throws BadStateDocument.
+/// is missing or of the wrong kind throws BadStateDocument, whose sentence names it, and nothing else does,
+/// whatever the bytes. How large a document may be is for the caller to say.
 ServiceState parse_state(std::string_view document);
 
 }  // namespace peerstage::daemon

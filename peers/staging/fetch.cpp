@@ -41,9 +41,13 @@ void doubt(FetchResult& result, const FetchContext& context, const WantedFile& f
 }
 
 /// Waits as the bandwidth limit wants it.
-void pay(TokenBucket& rate, std::uint64_t bytes) {
-  const auto wait = rate.take(bytes, std::chrono::steady_clock::now());
-  if (wait > std::chrono::nanoseconds(0)) std::this_thread::sleep_for(wait);
+void pay(const FetchContext& context, std::uint64_t bytes) {
+  constexpr std::chrono::nanoseconds none(0), longest = std::chrono::milliseconds(100);
+  context.throttle.take(bytes);
+  for (auto wait = context.throttle.wait(); wait > none; wait = context.throttle.wait()) {
+    std::this_thread::sleep_for(std::min(wait, longest));  // the limit may be another one by then
+    context.progress.tell_if_due();                        // that we wait, and do not hang
+  }
 }
 
 class SpoolReceiver final : public FileReceiver {
@@ -82,7 +86,7 @@ class SpoolReceiver final : public FileReceiver {
     context_.progress.add_bytes(bytes.size());
     unchecked_bytes_ += bytes.size();
     if (unchecked_bytes_ >= space_check_bytes) check_space();
-    pay(context_.rate, bytes.size());
+    pay(context_, bytes.size());
   }
 
   void complete(std::size_t id) override {
@@ -132,7 +136,7 @@ class SumReceiver final : public FileReceiver {
   }
   void data(std::size_t id, std::span<const std::byte> bytes) override {
     hashes_.at(id).add(bytes);
-    pay(context_.rate, bytes.size());
+    pay(context_, bytes.size());
   }
   void complete(std::size_t id) override {
     sums_[id] = hashes_.at(id).finish();
@@ -211,12 +215,16 @@ void Progress::plan(std::uint64_t files, std::uint64_t bytes) {
 
 void Progress::add_bytes(std::uint64_t bytes) {
   bytes_ += bytes;
-  if (std::chrono::steady_clock::now() - told_ > std::chrono::milliseconds(100)) tell();
+  tell_if_due();
 }
 
 void Progress::add_file() {
   ++files_;
   add_bytes(0);
+}
+
+void Progress::tell_if_due() {
+  if (std::chrono::steady_clock::now() - told_ > std::chrono::milliseconds(100)) tell();
 }
 
 void Progress::tell() {

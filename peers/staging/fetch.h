@@ -10,12 +10,12 @@
 #include "config/units.h"
 #include "peers/connection.h"
 #include "peers/observer.h"
+#include "peers/staging/bandwidth_limit.h"
 #include "peers/staging/file_modes.h"
 #include "peers/staging/file_writer.h"
 #include "peers/staging/peer_place.h"
 #include "peers/staging/spool.h"
 #include "peers/staging/survey.h"
-#include "peers/staging/token_bucket.h"
 
 namespace peerstage::peers::staging {
 
@@ -27,6 +27,7 @@ class Progress {
   void add_bytes(std::uint64_t bytes);
   void add_file();
   void tell();
+  void tell_if_due();
 
  private:
   Observer& observer_;
@@ -51,7 +52,7 @@ struct FetchContext {
   const FileModes& modes;
   const config::MinimumFree& minimum_free;
   Durability durability;
-  TokenBucket& rate;
+  Throttle& throttle;
   Progress& progress;
 };
 

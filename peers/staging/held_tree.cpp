@@ -57,4 +57,9 @@ HeldTree read_held_tree(const Directory& peer_day) {
   return tree;
 }
 
+std::optional<StagedFile> staged_file(const std::string& path, const HeldFile& file) {
+  if (!file.sum) return std::nullopt;
+  return StagedFile{path, file.size, *file.sum, file.tag ? file.tag->modified : std::chrono::nanoseconds(0)};
+}
+
 }  // namespace peerstage::peers::staging

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "peers/observer.h"
 #include "peers/staging/directory.h"
 #include "peers/staging/manifest.h"
 #include "peers/staging/source_tag.h"
@@ -31,5 +32,8 @@ struct HeldTree {
 
 /// Reads it without a trace: no file's content but the manifest's, and no access time where we may.
 HeldTree read_held_tree(const Directory& peer_day);
+
+/// A file of the tree as an observer is told of it. Absent: it did not come from the peer.
+std::optional<StagedFile> staged_file(const std::string& path, const HeldFile& file);
 
 }  // namespace peerstage::peers::staging

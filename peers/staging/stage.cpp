@@ -64,7 +64,7 @@ class Staging {
         options_(options),
         observer_(observer),
         modes_{options.permissions, options.umask},
-        rate_(options.bandwidth_limit),
+        throttle_(options.bandwidth_limit),
         progress_(observer) {}
 
   StagedTree run() {
@@ -155,7 +155,7 @@ class Staging {
     if (situation.plan.fetch.size() > many_files) durability_ = Durability::together;
     const Spool& spool = open_spool();
     FetchResult result = fetch_files({connection_, collect_dir_, spool, place_, modes_, options_.minimum_free,
-                                      durability_, rate_, progress_},
+                                      durability_, throttle_, progress_},
                                      files);
     fetched_.merge(result.sums);
     continued_.merge(result.continued);
@@ -334,9 +334,23 @@ class Staging {
       spool_->discard_all();
       return std::nullopt;
     }
+    tell_files(situation);
     StagedTree result = count(situation);
     result.changed = true;
     return result;
+  }
+
+  /// The same files that the manifest names.
+  void tell_files(const Situation& situation) {
+    for (const SourceFile& file : situation.survey.files) {
+      if (const auto sum = sum_of(situation, file))
+        observer_.file({file.path.bytes(), file.size, *sum, file.modified});
+    }
+    if (!situation.held) return;
+    for (const auto& [path, file] : situation.held->files) {
+      if (situation.survey.has_file(path)) continue;
+      if (const auto staged = staged_file(path, file)) observer_.file(*staged);
+    }
   }
 
   /// Syncs nevertheless: the run that published may have died before it came to this.
@@ -378,7 +392,7 @@ class Staging {
   const StageOptions& options_;
   Observer& observer_;
   const FileModes modes_;
-  TokenBucket rate_;
+  Throttle throttle_;
   Progress progress_;
   Durability durability_ = Durability::each_file;
   std::optional<Spool> spool_;

@@ -9,6 +9,7 @@
 #include "peers/connection.h"
 #include "peers/observer.h"
 #include "peers/peer.h"
+#include "peers/staging/bandwidth_limit.h"
 #include "peers/staging/peer_place.h"
 #include "peers/staging/staging_area.h"
 
@@ -21,7 +22,7 @@ struct StageOptions {
   std::optional<config::FileMode> permissions;  ///< absent: the source's bits & 0777 & ~umask
   mode_t umask = 022;
   config::MinimumFree minimum_free = 5.0;
-  config::ByteCount bandwidth_limit;  ///< this peer's share, bytes a second; 0: none
+  BandwidthLimit bandwidth_limit;  ///< this peer's share
   RunMode mode = RunMode::real;
 };
 

@@ -4,30 +4,42 @@
 #include <chrono>
 #include <cstdint>
 
-#include "config/units.h"
-
 namespace peerstage::peers::staging {
 
-/// How long to wait so that a rate is kept. What was not used is saved up for a tenth of a second, no more.
+/// How long to wait so that a rate is kept, which may change at any time. What was not used is saved up for a
+/// tenth of a second, no more.
 class TokenBucket {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  /// Bytes a second; 0: no limit.
-  explicit TokenBucket(config::ByteCount rate) : rate_(rate.bytes) {}
+  /// Takes note of so many bytes; `rate` in bytes a second, 0: no limit.
+  void take(std::uint64_t bytes, std::uint64_t rate, Time now) {
+    pay(rate, now);
+    debt_ += static_cast<double>(bytes);
+  }
 
-  /// Takes note of so many bytes and returns how long to wait after them.
-  std::chrono::nanoseconds take(std::uint64_t bytes, Time now) {
-    if (rate_ == 0) return std::chrono::nanoseconds(0);
-    const std::chrono::duration<double> cost(static_cast<double>(bytes) / static_cast<double>(rate_));
-    paid_until_ = std::max(paid_until_, now - std::chrono::milliseconds(100)) +
-                  std::chrono::duration_cast<std::chrono::nanoseconds>(cost);
-    return std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(paid_until_ - now));
+  /// How long to wait after what was taken, at this rate.
+  std::chrono::nanoseconds wait(std::uint64_t rate, Time now) {
+    pay(rate, now);
+    if (rate == 0 || debt_ <= 0) return std::chrono::nanoseconds(0);
+    const std::chrono::duration<double> time(debt_ / static_cast<double>(rate));
+    return std::chrono::ceil<std::chrono::nanoseconds>(std::min(time, longest));
   }
 
  private:
-  std::uint64_t rate_;
-  Time paid_until_{};
+  static constexpr std::chrono::duration<double> saved{0.1};
+  static constexpr std::chrono::duration<double> longest{1e6};
+
+  void pay(std::uint64_t rate, Time now) {
+    const std::chrono::duration<double> passed = now - paid_at_;
+    paid_at_ = now;
+    const auto bytes_a_second = static_cast<double>(rate);
+    debt_ =
+        rate == 0 ? 0 : std::max(debt_ - bytes_a_second * passed.count(), -bytes_a_second * saved.count());
+  }
+
+  double debt_ = 0;  ///< bytes
+  Time paid_at_{};
 };
 
 }  // namespace peerstage::peers::staging

@@ -1,289 +1,323 @@
 #include "daemon/supervisor.h"
 
-#include <algorithm>
-#include <csignal>
-#include <functional>
+#include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "daemon/termination.h"
+#include "tests/daemon/pool_recorder.h"
+#include "tests/support/scripted_workers.h"
+#include "tests/support/simulated_timeline.h"
 
 namespace peerstage::daemon {
 namespace {
 
 using peers::FailureKind;
+using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Rates = std::map<std::size_t, std::uint64_t>;
 
-void tell(int descriptor, const WorkRecord& record) {
-  const std::string bytes = encode(record);
-  if (::write(descriptor, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) ::_exit(99);
-}
-
-void tell_failure(int descriptor, FailureKind kind) {
-  WorkResult result;
-  result.failure = kind;
-  result.message = "so it goes";
-  tell(descriptor, result);
-}
-
-class Recorder : public PoolObserver {
- public:
-  void started(std::size_t peer, unsigned attempt) override {
-    starts.push_back({peer, attempt});
-    most_running = std::max(most_running, ++running);
-    if (on_start) on_start();
+/// A supervisor of scripted workers, on time that a test lets pass.
+class SupervisorOnPaper : public testing::Test {
+ protected:
+  Supervisor& start(std::vector<PoolPeer> peers, ScriptedWorkers::Write write) {
+    workers.emplace(timeline, std::move(write));
+    supervisor.emplace(std::move(peers), limits, timeline, *workers, recorder, 1);
+    recorder.on_finish = [this](std::size_t peer) { ends[peer] = timeline.elapsed(); };
+    supervisor->start();
+    return *supervisor;
   }
-  void planned(std::size_t, const WorkPlanned& plan) override { planned_files += plan.files; }
-  void progress(std::size_t, const WorkProgress&) override {}
-  void event(std::size_t, const WorkEvent& event) override { events.push_back(event.text); }
-  void put_off(std::size_t, const WorkResult&, milliseconds) override {
-    ++put_offs;
-    --running;
+  void run_to_the_end() {
+    while (!recorder.is_over && timeline.step(hours(24 * 30))) {
+    }
+    EXPECT_TRUE(recorder.is_over);
   }
-  void finished(std::size_t peer, const PeerOutcome& outcome) override {
-    order.push_back(peer);
-    outcomes.resize(std::max(outcomes.size(), peer + 1));
-    outcomes[peer] = outcome;
-    --running;
-  }
-  void tick() override {}
+  const PeerOutcome& outcome(std::size_t peer) { return recorder.outcomes.at(peer); }
 
-  std::vector<std::pair<std::size_t, unsigned>> starts;
-  std::vector<std::size_t> order;
-  std::vector<PeerOutcome> outcomes;
-  std::vector<std::string> events;
-  std::function<void()> on_start;
-  std::uint64_t planned_files = 0;
-  int put_offs = 0, running = 0, most_running = 0;
+  SimulatedTimeline timeline;
+  PoolLimits limits;
+  PoolRecorder recorder;
+  std::optional<ScriptedWorkers> workers;
+  std::optional<Supervisor> supervisor;
+  std::map<std::size_t, std::chrono::nanoseconds> ends;
 };
 
-/// A file whose length counts how often a peer was worked on, across processes.
-class Counter {
- public:
-  Counter() : descriptor_(::open("/tmp", O_TMPFILE | O_RDWR | O_APPEND, 0600)) {}
-  ~Counter() { ::close(descriptor_); }
-  Counter(const Counter&) = delete;
-  Counter& operator=(const Counter&) = delete;
-  off_t next() const {
-    if (::write(descriptor_, "x", 1) != 1) ::_exit(98);
-    struct stat status {};
-    ::fstat(descriptor_, &status);
-    return status.st_size;
+TEST_F(SupervisorOnPaper, APoolOfNobodyIsOverWhenItBegins) {
+  start({}, [](std::size_t, unsigned) { return Script::hangs(); });
+  EXPECT_FALSE(recorder.is_over) << "nothing is told from within the call";
+  run_to_the_end();
+  EXPECT_EQ(timeline.elapsed(), seconds(0));
+}
+
+TEST_F(SupervisorOnPaper, AFailedPeerGoesBehindTheOthers) {
+  limits.parallel = 1;
+  start(pool_of(3), [](std::size_t peer, unsigned attempt) {
+    return peer == 0 && attempt == 1 ? Script::fails(FailureKind::transient) : Script::succeeds(seconds(1));
+  });
+  run_to_the_end();
+  EXPECT_EQ(recorder.order, (std::vector<std::size_t>{1, 2, 0}));
+}
+
+TEST_F(SupervisorOnPaper, AProcessThatCannotBeStartedIsTriedAgain) {
+  start(pool_of(2), [](std::size_t, unsigned) { return Script::succeeds(); });
+  workers->fail_to_start = 2;
+  run_to_the_end();
+  EXPECT_EQ(outcome(0).attempts, 2U);
+  EXPECT_EQ(outcome(0).result.failure, std::nullopt);
+}
+
+TEST_F(SupervisorOnPaper, OneThatIsNotReadyHoldsNoPlaceWhileItIsWaitedFor) {
+  limits.parallel = 1;
+  auto peers = pool_of(2);
+  peers[0].settings.wait_for_collect = hours(1);
+  peers[0].settings.poll_interval = minutes(1);
+  start(peers, [](std::size_t peer, unsigned attempt) {
+    return peer == 0 && attempt < 10 ? Script::fails(FailureKind::not_ready) : Script::succeeds(seconds(30));
+  });
+  run_to_the_end();
+  EXPECT_EQ(ends[1], seconds(30));
+  EXPECT_EQ(ends[0], minutes(9) + seconds(30));
+  EXPECT_EQ(outcome(0).attempts, 1U);
+}
+
+TEST_F(SupervisorOnPaper, OneThatNeverComesIsNotReadyWhenTheWaitEnds) {
+  auto peers = pool_of(1);
+  peers[0].settings.wait_for_collect = minutes(10);
+  peers[0].settings.poll_interval = minutes(4);
+  start(peers, [](std::size_t, unsigned) { return Script::fails(FailureKind::not_ready); });
+  run_to_the_end();
+  EXPECT_EQ(outcome(0).result.failure, FailureKind::not_ready);
+  EXPECT_EQ(ends[0], minutes(10));
+  EXPECT_EQ(recorder.starts.size(), 4U) << "at 0, 4, 8 and 10 minutes";
+}
+
+// --- groups
+
+TEST_F(SupervisorOnPaper, AGroupHasItsLimitAndHindersNoOtherPeer) {
+  limits.parallel = 4;
+  limits.groups = {{"vm", 2}};
+  limits.stall_time = hours(1);
+  auto peers = pool_of(7);
+  for (std::size_t peer = 0; peer < 5; ++peer) peers[peer].group = peer < 3 ? "rack" : "vm";
+  start(peers, [](std::size_t, unsigned) { return Script::succeeds(seconds(10)); });
+  timeline.pass(seconds(1));
+  EXPECT_EQ(workers->running, (std::set<std::size_t>{0, 3, 4, 5}));
+  run_to_the_end();
+  EXPECT_EQ(ends[1], seconds(20));
+  EXPECT_EQ(ends[2], seconds(30));
+  EXPECT_EQ(ends[6], seconds(20));
+}
+
+TEST_F(SupervisorOnPaper, OneThatWaitsForItsNextAttemptHoldsNoPlaceOfItsGroup) {
+  auto peers = pool_of(2);
+  peers[0].group = peers[1].group = "rack";
+  peers[0].settings.retry_delay = minutes(5);
+  start(peers, [](std::size_t peer, unsigned attempt) {
+    return peer == 0 && attempt == 1 ? Script::fails(FailureKind::transient) : Script::succeeds(seconds(10));
+  });
+  run_to_the_end();
+  EXPECT_EQ(ends[1], seconds(10));
+}
+
+// --- windows in which nothing starts
+
+TEST_F(SupervisorOnPaper, NothingStartsInAWindowAndWhatRunsGoesOn) {
+  const Timeline::Wall begin = timeline.wall_now() + seconds(5), end = begin + hours(8);
+  limits.parallel = 1;
+  limits.held_until = [&](Timeline::Wall now) {
+    return now >= begin && now < end ? std::optional(end) : std::nullopt;
+  };
+  start(pool_of(2), [](std::size_t, unsigned) { return Script::succeeds(seconds(10)); });
+  run_to_the_end();
+  EXPECT_EQ(ends[0], seconds(10));
+  EXPECT_EQ(ends[1], hours(8) + seconds(15));
+  EXPECT_EQ(recorder.holds, (std::vector<std::optional<Timeline::Wall>>{end, std::nullopt}));
+}
+
+TEST_F(SupervisorOnPaper, AClockThatIsSetOpensAWindow) {
+  const Timeline::Wall end = timeline.wall_now() + hours(8);
+  limits.held_until = [&](Timeline::Wall now) { return now < end ? std::optional(end) : std::nullopt; };
+  start(pool_of(1), [](std::size_t, unsigned) { return Script::succeeds(); });
+  timeline.pass(minutes(1));
+  timeline.set_wall(end - hours(1));
+  timeline.pass(minutes(1));
+  EXPECT_TRUE(recorder.starts.empty()) << "it was looked at, and is still closed";
+  timeline.set_wall(end);
+  timeline.pass(seconds(0));
+  EXPECT_TRUE(recorder.is_over);
+}
+
+TEST_F(SupervisorOnPaper, TimeHeldBackCountsNeitherAsWaitingNorAgainstTheDeadline) {
+  const Timeline::Wall begin = timeline.wall_now() + minutes(5), end = begin + hours(8);
+  limits.held_until = [&](Timeline::Wall now) {
+    return now >= begin && now < end ? std::optional(end) : std::nullopt;
+  };
+  auto peers = pool_of(2);
+  for (PoolPeer& peer : peers) peer.settings.poll_interval = minutes(4);
+  peers[0].settings.wait_for_collect = minutes(20);
+  peers[1].settings.wait_for_collect = hours(1);
+  peers[1].settings.deadline = minutes(20);
+  start(peers, [](std::size_t, unsigned) { return Script::fails(FailureKind::not_ready); });
+  run_to_the_end();
+  // Looks at 0, 4 and 8 minutes, the last of them held back until the end of the window.
+  EXPECT_EQ(ends[0], minutes(20) + hours(8) - minutes(3));
+  EXPECT_EQ(ends[1], minutes(20) + hours(8) - minutes(3));
+}
+
+TEST_F(SupervisorOnPaper, TheDeadlineOfAPeerThatIsAtWorkIsKeptInAWindowToo) {
+  const Timeline::Wall begin = timeline.wall_now() + minutes(5);
+  limits.held_until = [&](Timeline::Wall now) {
+    return now >= begin ? std::optional(begin + hours(8)) : std::nullopt;
+  };
+  auto peers = pool_of(1);
+  peers[0].settings.deadline = hours(1);
+  start(peers, [](std::size_t, unsigned) { return Script::hangs(); });
+  run_to_the_end();
+  EXPECT_EQ(ends[0], hours(1));
+}
+
+// --- those that hang
+
+TEST_F(SupervisorOnPaper, AWorkerThatHangsLendsItsPlace) {
+  limits.parallel = 2;
+  auto peers = pool_of(100);
+  for (PoolPeer& peer : peers) peer.settings.deadline = hours(1);
+  start(peers, [](std::size_t peer, unsigned) {
+    return peer % 10 == 0 ? Script::hangs() : Script::succeeds(seconds(1));
+  });
+  run_to_the_end();
+  std::chrono::nanoseconds last{0};
+  for (std::size_t peer = 0; peer < 100; ++peer) {
+    if (peer % 10 != 0) last = std::max(last, ends[peer]);
   }
-
- private:
-  int descriptor_;
-};
-
-std::vector<config::StagingSettings> peers(std::size_t count) {
-  config::StagingSettings settings;
-  settings.retry_delay = milliseconds(1);
-  settings.poll_interval = milliseconds(1);
-  return std::vector<config::StagingSettings>(count, settings);
+  // Two places may be lent; more hang than that, and then it is for their deadlines to end them.
+  EXPECT_EQ(workers->most_running, 4U);
+  EXPECT_GT(last, hours(1));
 }
 
-TEST(Supervisor, EveryPeerEndsWithWhatItsWorkerTold) {
-  Recorder recorder;
-  Supervisor supervisor(
-      peers(3), 8,
-      [](std::size_t peer, int descriptor) {
-        tell(descriptor, WorkPlanned{5, 10});
-        tell(descriptor, WorkSkipped{"pipe", "fifo"});
-        tell(descriptor, WorkEvent{peers::EventLevel::info, "hello"});
-        WorkResult result;
-        result.change = TreeChange::changed;
-        result.files = peer;
-        tell(descriptor, result);
-      },
-      recorder);
-  EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  ASSERT_EQ(recorder.outcomes.size(), 3U);
-  for (std::size_t peer = 0; peer < 3; ++peer) {
-    const PeerOutcome& outcome = recorder.outcomes[peer];
-    EXPECT_EQ(outcome.result.files, peer);
-    EXPECT_EQ(outcome.result.failure, std::nullopt);
-    EXPECT_EQ(outcome.attempts, 1U);
-    EXPECT_EQ(outcome.skipped, (std::vector<WorkSkipped>{{"pipe", "fifo"}}));
-  }
-  EXPECT_EQ(recorder.planned_files, 15U);
-  EXPECT_EQ(recorder.events, (std::vector<std::string>(3, "hello")));
+TEST_F(SupervisorOnPaper, TenThatHangDelayAHundredBySeconds) {
+  limits.parallel = 8;
+  auto peers = pool_of(100);
+  for (PoolPeer& peer : peers) peer.settings.deadline = hours(1);
+  start(peers, [](std::size_t peer, unsigned) {
+    return peer < 10 ? Script::hangs() : Script::succeeds(seconds(1));
+  });
+  run_to_the_end();
+  const auto good_ones_alone = seconds(12);
+  std::chrono::nanoseconds last{0};
+  for (std::size_t peer = 10; peer < 100; ++peer) last = std::max(last, ends[peer]);
+  EXPECT_LE(last, good_ones_alone + 2 * limits.stall_time + seconds(4));
+  EXPECT_EQ(ends[0], hours(1));
+  EXPECT_EQ(workers->most_running, 16U);
 }
 
-TEST(Supervisor, NoMorePeersRunThanAllowed) {
-  Recorder recorder;
-  Supervisor supervisor(
-      peers(12), 3, [](std::size_t, int descriptor) { tell(descriptor, WorkResult{}); }, recorder);
-  supervisor.run();
-  EXPECT_EQ(recorder.order.size(), 12U);
-  EXPECT_EQ(recorder.most_running, 3);
+TEST_F(SupervisorOnPaper, AWorkerThatMovesAgainCountsAgain) {
+  limits.parallel = 1;
+  start(pool_of(3), [](std::size_t peer, unsigned) {
+    if (peer > 0) return Script::succeeds(seconds(10));
+    Script script;
+    script.lines = {{seconds(7), WorkProgress{1, 1}}};
+    for (int i = 0; i < 20; ++i) script.lines.push_back({seconds(1), WorkProgress{1, 1}});
+    script.lines.push_back({seconds(1), WorkResult{}});
+    return script;
+  });
+  timeline.pass(seconds(6));
+  EXPECT_EQ(workers->running, (std::set<std::size_t>{0, 1}));
+  timeline.pass(seconds(12));
+  EXPECT_EQ(workers->running, (std::set<std::size_t>{0})) << "the place of the second is taken back";
+  run_to_the_end();
+  EXPECT_EQ(recorder.order, (std::vector<std::size_t>{1, 0, 2}));
 }
 
-TEST(Supervisor, ATransientFailureIsTriedAgainAndCounted) {
-  Recorder recorder;
-  const Counter counter;
-  Supervisor supervisor(
-      peers(1), 1,
-      [&](std::size_t, int descriptor) {
-        if (counter.next() < 3)
-          tell_failure(descriptor, FailureKind::transient);
-        else
-          tell(descriptor, WorkResult{});
-      },
-      recorder);
-  supervisor.run();
-  EXPECT_EQ(recorder.outcomes[0].result.failure, std::nullopt);
-  EXPECT_EQ(recorder.outcomes[0].attempts, 3U);
-  EXPECT_EQ(recorder.put_offs, 2);
+// --- bandwidth
+
+TEST_F(SupervisorOnPaper, TheBandwidthIsSharedAmongThoseAtWork) {
+  limits.bandwidth = {1000};
+  auto peers = pool_of(3);
+  peers[2].settings.bandwidth_limit = {100};
+  start(peers, [](std::size_t peer, unsigned) { return Script::succeeds(seconds(peer + 1)); });
+  timeline.pass(milliseconds(500));
+  EXPECT_EQ(workers->rates, (Rates{{0, 450}, {1, 450}, {2, 100}}));
+  timeline.pass(seconds(1));
+  EXPECT_EQ(workers->rates, (Rates{{1, 900}, {2, 100}}));
+  timeline.pass(seconds(1));
+  EXPECT_EQ(workers->rates, (Rates{{2, 100}}));
 }
 
-TEST(Supervisor, APeerThatChangedInAnEarlierAttemptStaysChanged) {
-  Recorder recorder;
-  const Counter counter;
-  Supervisor supervisor(
-      peers(1), 1,
-      [&](std::size_t, int descriptor) {
-        WorkResult result;
-        if (counter.next() == 1) {
-          result.change = TreeChange::changed;
-          result.failure = FailureKind::transient;
-        }
-        tell(descriptor, result);
-      },
-      recorder);
-  supervisor.run();
-  EXPECT_EQ(recorder.outcomes[0].result.failure, std::nullopt);
-  EXPECT_EQ(recorder.outcomes[0].result.change, TreeChange::changed);
+TEST_F(SupervisorOnPaper, ALoneWorkerGetsAllOfTheBandwidth) {
+  limits.bandwidth = {1000};
+  start(pool_of(1), [](std::size_t, unsigned) { return Script::hangs(); });
+  timeline.pass(seconds(1));
+  EXPECT_EQ(workers->rates, (Rates{{0, 1000}}));
 }
 
-TEST(Supervisor, APeerThatIsNotReadyIsLookedAtAgainWithoutCountingAnAttempt) {
-  Recorder recorder;
-  const Counter counter;
-  auto patient = peers(1);
-  patient[0].wait_for_collect = std::chrono::minutes(1);
-  Supervisor supervisor(
-      patient, 1,
-      [&](std::size_t, int descriptor) {
-        if (counter.next() < 3)
-          tell_failure(descriptor, FailureKind::not_ready);
-        else
-          tell(descriptor, WorkResult{});
-      },
-      recorder);
-  supervisor.run();
-  EXPECT_EQ(recorder.outcomes[0].result.failure, std::nullopt);
-  EXPECT_EQ(recorder.outcomes[0].attempts, 1U);
-  EXPECT_EQ(recorder.starts.size(), 3U);
+TEST_F(SupervisorOnPaper, WithoutALimitOfTheRunEachPeerHasItsOwn) {
+  auto peers = pool_of(2);
+  peers[1].settings.bandwidth_limit = {100};
+  start(peers, [](std::size_t, unsigned) { return Script::hangs(); });
+  timeline.pass(seconds(1));
+  EXPECT_EQ(workers->rates, (Rates{{0, 0}, {1, 100}}));
 }
 
-TEST(Supervisor, AWorkerThatDiesFailsItsPeerAndNoOther) {
-  Recorder recorder;
-  Supervisor supervisor(
-      peers(2), 2,
-      [](std::size_t peer, int descriptor) {
-        if (peer == 0) std::raise(SIGKILL);
-        tell(descriptor, WorkResult{});
-      },
-      recorder);
-  EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::permanent);
-  EXPECT_NE(recorder.outcomes[0].result.message.find("KILL"), std::string::npos);
-  EXPECT_EQ(recorder.outcomes[1].result.failure, std::nullopt);
+TEST_F(SupervisorOnPaper, WhatAStalledWorkerDoesNotUseIsForTheOthers) {
+  limits.bandwidth = {1000};
+  start(pool_of(2), [](std::size_t peer, unsigned) {
+    Script script;
+    for (int i = 0; i < 100 && peer == 0; ++i) script.lines.push_back({seconds(1), WorkProgress{1, 1}});
+    if (peer == 1) script.lines.push_back({seconds(8), WorkProgress{1, 1}});
+    return script;
+  });
+  timeline.pass(seconds(6));
+  EXPECT_EQ(workers->rates, (Rates{{0, 990}, {1, 10}}));
+  timeline.pass(seconds(3));
+  EXPECT_EQ(workers->rates, (Rates{{0, 500}, {1, 500}}));
 }
 
-TEST(Supervisor, AWorkerThatBreaksTheProtocolIsKilled) {
-  Recorder recorder;
-  Supervisor supervisor(
-      peers(1), 1,
-      [](std::size_t, int descriptor) {
-        if (::write(descriptor, "\xff\xff\xff\xff", 4) == 4) ::pause();
-      },
-      recorder);
-  EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::hostile);
+// --- the end
+
+TEST_F(SupervisorOnPaper, AnInterruptionCancelsWhatIsNotDone) {
+  limits.parallel = 2;
+  Supervisor& pool = start(pool_of(4), [](std::size_t peer, unsigned) {
+    return peer == 0 ? Script::succeeds(seconds(1)) : Script::hangs();
+  });
+  timeline.pass(seconds(2));
+  EXPECT_EQ(pool.interrupt(), RunEnd::interrupted);
+  EXPECT_TRUE(workers->running.empty());
+  ASSERT_EQ(recorder.outcomes.size(), 4U);
+  EXPECT_FALSE(outcome(0).cancelled);
+  for (std::size_t peer = 1; peer < 4; ++peer) EXPECT_TRUE(outcome(peer).cancelled);
+  timeline.pass(hours(1));
+  EXPECT_FALSE(recorder.is_over) << "whoever interrupts knows";
+  EXPECT_EQ(timeline.alarms(), 0U);
 }
 
-TEST(Supervisor, APeerThatIsWaitedForUntilItsDeadlineWasNotReady) {
-  Recorder recorder;
-  auto late = peers(1);
-  late[0].deadline = milliseconds(50);
-  late[0].wait_for_collect = late[0].poll_interval = std::chrono::hours(1);
-  Supervisor supervisor(
-      late, 1, [](std::size_t, int descriptor) { tell_failure(descriptor, FailureKind::not_ready); },
-      recorder);
-  EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  EXPECT_EQ(recorder.put_offs, 1);
-  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::not_ready);
-  EXPECT_EQ(recorder.outcomes[0].result.message, "so it goes");
+TEST_F(SupervisorOnPaper, AnInterruptionBeforeTheBeginningCancelsAll) {
+  Supervisor& pool = start(pool_of(2), [](std::size_t, unsigned) { return Script::succeeds(); });
+  EXPECT_EQ(pool.interrupt(), RunEnd::interrupted);
+  EXPECT_TRUE(outcome(0).cancelled && outcome(1).cancelled);
+  EXPECT_EQ(timeline.alarms(), 0U);
 }
 
-TEST(Supervisor, AWorkerBeyondItsDeadlineIsKilledAndTheOthersGoOn) {
-  Recorder recorder;
-  auto hurried = peers(2);
-  hurried[0].deadline = milliseconds(50);
-  Supervisor supervisor(
-      hurried, 1,
-      [](std::size_t peer, int descriptor) {
-        if (peer == 0) ::pause();
-        tell(descriptor, WorkResult{});
-      },
-      recorder);
-  EXPECT_EQ(supervisor.run(), RunEnd::complete);
-  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::transient);
-  EXPECT_NE(recorder.outcomes[0].result.message.find("0.05 s"), std::string::npos);
-  EXPECT_EQ(recorder.outcomes[1].result.failure, std::nullopt);
+TEST_F(SupervisorOnPaper, AnInterruptionThatComesTooLateInterruptsNothing) {
+  Supervisor& pool = start(pool_of(1), [](std::size_t, unsigned) { return Script::succeeds(seconds(1)); });
+  while (recorder.order.empty()) timeline.step();
+  EXPECT_EQ(pool.interrupt(), RunEnd::complete);
+  timeline.pass(seconds(1));
+  EXPECT_FALSE(recorder.is_over);
 }
 
-TEST(Supervisor, TerminationCancelsWhatIsNotDone) {
-  Recorder recorder;
-  recorder.on_start = [] { std::raise(SIGTERM); };
-  Supervisor supervisor(
-      peers(3), 1, [](std::size_t, int) { ::pause(); }, recorder);
-  EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
-  ASSERT_EQ(recorder.outcomes.size(), 3U);
-  for (const PeerOutcome& outcome : recorder.outcomes) EXPECT_TRUE(outcome.cancelled);
-}
-
-TEST(Supervisor, TerminationThatWasHeldBackBeforeCancelsTheRun) {
-  const TerminationHeldBack held_back;
-  std::raise(SIGTERM);
-  Recorder recorder;
-  Supervisor supervisor(
-      peers(3), 3, [](std::size_t, int) { ::pause(); }, recorder);
-  EXPECT_EQ(supervisor.run(), RunEnd::interrupted);
-}
-
-TEST(Supervisor, TerminationAfterTheEndIsDropped) {
-  {
-    const TerminationHeldBack held_back;
-    Recorder recorder;
-    Supervisor supervisor(
-        peers(1), 1, [](std::size_t, int descriptor) { tell(descriptor, WorkResult{}); }, recorder);
-    EXPECT_EQ(supervisor.run(), RunEnd::complete);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::raise(signal);
-  }
-  SUCCEED() << "and this process is still there";
-}
-
-TEST(Supervisor, AFloodOfMessagesIsCut) {
-  Recorder recorder;
-  Supervisor supervisor(
-      peers(1), 1,
-      [](std::size_t, int descriptor) {
-        for (int i = 0; i < 5000; ++i) tell(descriptor, WorkEvent{peers::EventLevel::info, "again"});
-        for (int i = 0; i < 12'000; ++i) tell(descriptor, WorkSkipped{"x", "fifo"});
-        tell(descriptor, WorkResult{});
-      },
-      recorder);
-  supervisor.run();
-  EXPECT_EQ(recorder.events.size(), 1000U);
-  EXPECT_EQ(recorder.outcomes[0].skipped.size(), 10'000U);
-  EXPECT_EQ(recorder.outcomes[0].skipped_unlisted, 2'000U);
+TEST_F(SupervisorOnPaper, OneThatIsDestroyedLeavesNothingBehind) {
+  start(pool_of(3), [](std::size_t, unsigned) { return Script::hangs(); });
+  timeline.pass(seconds(1));
+  supervisor.reset();
+  EXPECT_TRUE(workers->running.empty());
+  EXPECT_EQ(timeline.alarms(), 0U);
+  EXPECT_TRUE(recorder.order.empty());
 }
 
 }  // namespace

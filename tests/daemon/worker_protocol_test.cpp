@@ -20,6 +20,7 @@ std::vector<WorkRecord> some_of_each_kind() {
           WorkProgress{1ULL << 40U, 7},
           WorkSkipped{std::string("a\0\xff", 3), "socket"},
           WorkEvent{peers::EventLevel::warning, "careful"},
+          WorkFile{"etc/\xff \\n", ~0ULL, {0, 1, 0xfe}, -1},
           WorkResult{},
           failure};
 }
@@ -68,6 +69,16 @@ std::string framed(std::string payload) {
   return bytes + payload;
 }
 
+std::string file_named(const std::string& name) {
+  return encode(WorkFile{name, 1, {}, 2});
+}
+
+/// A whole record, of which so many bytes at the end are missing.
+std::string file_cut_by(std::size_t missing) {
+  const std::string whole = file_named("a");
+  return framed(whole.substr(4, whole.size() - 4 - missing));
+}
+
 class BadWorkerStream : public testing::TestWithParam<BadStream> {};
 
 TEST_P(BadWorkerStream, IsRefused) {
@@ -80,12 +91,41 @@ INSTANTIATE_TEST_SUITE_P(
     WorkerProtocol, BadWorkerStream,
     testing::Values(BadStream{"EmptyRecord", std::string(4, '\0')},
                     BadStream{"HugeLength", std::string("\xff\xff\xff\xff", 4)},
-                    BadStream{"UnknownType", framed("\x05")},
+                    BadStream{"UnknownType", framed("\x06")},
                     BadStream{"FieldsCutOff", framed(std::string("\0\1\2", 3))},
                     BadStream{"BytesBehindTheFields", framed(std::string("\0", 1) + std::string(17, 'x'))},
                     BadStream{"StringLongerThanTheRecord", framed(std::string("\2\xff\0\0\0abc", 8))},
-                    BadStream{"EventOfAnUnknownLevel", framed(std::string("\3\4\0\0\0\0", 6))}),
+                    BadStream{"EventOfAnUnknownLevel", framed(std::string("\3\4\0\0\0\0", 6))},
+                    BadStream{"FileWithoutAName", file_named("")},
+                    BadStream{"FileWithAnAbsoluteName", file_named("/etc/passwd")},
+                    BadStream{"FileAboveTheDay", file_named("a/../../b")},
+                    BadStream{"FileWithANulInItsName", file_named(std::string("a\0b", 3))},
+                    BadStream{"FileWithALineBreakInItsName", file_named("a\nb")},
+                    BadStream{"FileOfTooLongAName", file_named(std::string(5000, 'a'))},
+                    BadStream{"FileWhoseSumIsCutOff", file_cut_by(9)},
+                    BadStream{"FileWhoseTimeIsCutOff", file_cut_by(1)}),
     [](const auto& tested) { return tested.param.name; });
+
+/// Whatever a worker that was taken over sends: it is refused or it is a record of ours, and nothing is read
+/// beyond it.
+TEST(WorkerProtocol, AnyDamageIsRefusedOrAWholeRecord) {
+  const std::string whole = encoded(some_of_each_kind());
+  std::size_t refused = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const unsigned flipped : {0x01U, 0x80U, 0xffU}) {
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(static_cast<unsigned char>(damaged[at]) ^ flipped);
+      WorkRecordReader reader;
+      reader.append(damaged);
+      try {
+        while (const auto record = reader.next()) EXPECT_LE(encode(*record).size(), max_record_size);
+      } catch (const WorkProtocolError&) {
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, whole.size() / 4);
+}
 
 }  // namespace
 }  // namespace peerstage::daemon

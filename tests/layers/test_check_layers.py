@@ -35,6 +35,9 @@ CASES = {
                                 "daemon/main.cpp:1: <boost/program_options.hpp>"),
     "asio in peers": ({"peers/a.cpp": "#include <boost/asio.hpp>"}, "peers/a.cpp:1: <boost/asio.hpp>"),
     "json in config": ({"config/a.cpp": "#include <nlohmann/json.hpp>"}, "config/a.cpp:1: <nlohmann/json.hpp>"),
+    "curl in its place": ({"daemon/service/http_post.cpp": "#include <curl/curl.h>"}, None),
+    "curl elsewhere": ({"daemon/service/notifier.cpp": "#include <curl/curl.h>"},
+                       "daemon/service/notifier.cpp:1: <curl/curl.h>: libcurl belongs to"),
     "log in peers": ({"peers/a.cpp": "#include <spdlog/spdlog.h>"}, "peers/a.cpp:1: <spdlog/spdlog.h>"),
 }
 

@@ -77,23 +77,46 @@ INSTANTIATE_TEST_SUITE_P(
     case_name);
 
 TEST(TokenBucket, without_a_rate_never_waits) {
-  TokenBucket bucket{config::ByteCount{0}};
-  EXPECT_EQ(bucket.take(1ULL << 40U, {}), 0ns);
+  TokenBucket bucket;
+  bucket.take(1ULL << 40U, 0, {});
+  EXPECT_EQ(bucket.wait(0, {}), 0ns);
 }
 
 TEST(TokenBucket, lets_a_tenth_of_a_second_through_and_then_keeps_the_rate) {
-  TokenBucket bucket{config::ByteCount{1000}};
+  TokenBucket bucket;
   const TokenBucket::Time start{1h};
-  EXPECT_EQ(bucket.take(100, start), 0ns);
-  EXPECT_EQ(bucket.take(500, start), 500ms);
-  EXPECT_EQ(bucket.take(100, start + 500ms), 100ms);
+  bucket.take(100, 1000, start);
+  EXPECT_EQ(bucket.wait(1000, start), 0ns);
+  bucket.take(500, 1000, start);
+  EXPECT_EQ(bucket.wait(1000, start), 500ms);
+  bucket.take(100, 1000, start + 500ms);
+  EXPECT_EQ(bucket.wait(1000, start + 500ms), 100ms);
 }
 
 TEST(TokenBucket, does_not_save_up_for_longer) {
-  TokenBucket bucket{config::ByteCount{1000}};
+  TokenBucket bucket;
   const TokenBucket::Time start{1h};
-  bucket.take(100, start);
-  EXPECT_EQ(bucket.take(300, start + 10h), 200ms);
+  bucket.take(100, 1000, start);
+  bucket.take(300, 1000, start + 10h);
+  EXPECT_EQ(bucket.wait(1000, start + 10h), 200ms);
+}
+
+TEST(TokenBucket, follows_a_rate_that_changes_while_somebody_waits) {
+  TokenBucket bucket;
+  const TokenBucket::Time start{1h};
+  bucket.take(1100, 1000, start);
+  EXPECT_EQ(bucket.wait(1000, start), 1s);
+  EXPECT_EQ(bucket.wait(1000, start + 500ms), 500ms);
+  EXPECT_EQ(bucket.wait(5000, start + 500ms), 100ms);
+  EXPECT_EQ(bucket.wait(100, start + 500ms), 5s);
+}
+
+TEST(TokenBucket, forgives_what_is_owed_when_there_is_no_limit_any_more) {
+  TokenBucket bucket;
+  const TokenBucket::Time start{1h};
+  bucket.take(1'000'000, 1, start);
+  EXPECT_EQ(bucket.wait(0, start), 0ns);
+  EXPECT_EQ(bucket.wait(1, start), 0ns);
 }
 
 }  // namespace

@@ -55,6 +55,30 @@ TEST_F(Stage, copies_a_tree_with_modes_manifest_and_empty_directories) {
   EXPECT_EQ(tree_of(staging_dir + "/.peerstage"), (Tree{{".lock", "600 "}}));
 }
 
+TEST_F(Stage, every_file_of_a_day_that_changed_is_told_and_none_of_one_that_did_not) {
+  using Told = std::map<std::string, RecordingObserver::ToldFile>;
+  const std::string strange = "not \xff utf-8";
+  peer.add_file("/collect/gone", "gone");
+  peer.add_file("/collect/stays", "stays");
+  stage();
+  const auto gone = observer.told.at("gone");
+  const auto stays = observer.told.at("stays");
+  EXPECT_EQ(gone.sum, sum_of("gone"));
+  EXPECT_NE(gone.modified, 0);
+  EXPECT_EQ(observer.told, (Told{{"gone", gone}, {"stays", stays}}));
+
+  observer.told.clear();
+  stage();
+  EXPECT_EQ(observer.told, Told{});
+
+  peer.entries.erase("/collect/gone");
+  peer.add_file("/collect/" + strange, "new");
+  stage();
+  EXPECT_EQ(observer.told, (Told{{"gone", gone},
+                                 {"stays", stays},
+                                 {strange, {3, sum_of("new"), observer.told.at(strange).modified}}}));
+}
+
 TEST_F(Stage, configured_permissions_win_over_the_source) {
   options.permissions = config::FileMode{0640};
   peer.add_file("/collect/a", "alpha", 0777);
@@ -602,7 +626,7 @@ TEST_F(Stage, a_file_that_took_the_place_of_a_beginning_is_not_written_to) {
 
 TEST_F(Stage, the_bandwidth_limit_is_kept) {
   peer.add_file("/collect/a", std::string(300'000, 'a'));
-  options.bandwidth_limit = config::ByteCount{1'000'000};
+  options.bandwidth_limit = std::make_shared<const std::atomic<std::uint64_t>>(1'000'000);
   const auto begin = std::chrono::steady_clock::now();
   stage();
   const auto took = std::chrono::steady_clock::now() - begin;

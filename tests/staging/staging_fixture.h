@@ -35,7 +35,18 @@ class RecordingObserver final : public Observer {
   void planned(std::uint64_t files, std::uint64_t bytes) override { planned_work = {files, bytes}; }
   void progress(std::uint64_t files, std::uint64_t bytes) override { last_progress = {files, bytes}; }
   void skipped(const std::string& name, const std::string& reason) override { left_out[name] = reason; }
+  void file(const StagedFile& file) override {
+    told[file.path] = {file.size, file.sum.hex(), file.modified.count()};
+  }
   void event(EventLevel, const std::string& text) override { events.push_back(text); }
+
+  struct ToldFile {
+    std::uint64_t size = 0;
+    std::string sum;
+    std::int64_t modified = 0;  ///< ns since the epoch
+    bool operator==(const ToldFile&) const = default;
+  };
+  std::map<std::string, ToldFile> told;
 
   std::pair<std::uint64_t, std::uint64_t> planned_work, last_progress;
   std::map<std::string, std::string> left_out;

@@ -35,6 +35,9 @@ IS_ROOT = os.geteuid() == 0
 DEADLINE = 60  # seconds for one run of the program, unless a test says otherwise
 MARKERS_OF_OTHERS = ("cback.store", "cback.encrypt", "cback.split", "cback.amazons3")
 MANIFEST = "cback.sha256"
+# Commands of our own that write no log.
+OWN_COMMANDS = {"check", "trust", "schedule", "history", "files", "verify", "status", "run", "cancel", "pause",
+                "resume", "reload"}
 
 
 def binary():
@@ -205,6 +208,7 @@ class Pool:
         self.peers = []
         self.options = {"rcp_command": "/usr/bin/scp -B", "starting_day": "monday"}
         self.top_elements = ""      # more sections, as XML
+        self.peerstage_elements = ""  # more of <peerstage>, as XML
         self.versions = {sha256(b"")}
         self.time_of_files = int(time.time()) - 100_000
         self.unknown_hosts = set()  # addresses that are left out of known_hosts
@@ -303,7 +307,7 @@ class Pool:
         self.config.write_text(
             f'<?xml version="1.0"?>\n<cb_config>\n<options>{elements(options)}</options>\n<peers>\n{peers}\n</peers>\n'
             f"<stage><staging_dir>{escape(str(self.staging))}</staging_dir></stage>\n{self.top_elements}"
-            f"<peerstage><staging>{elements(self.staging_settings)}</staging><ssh>{elements(ssh)}</ssh></peerstage>\n"
+            f"<peerstage><staging>{elements(self.staging_settings)}</staging><ssh>{elements(ssh)}</ssh>{self.peerstage_elements}</peerstage>\n"
             "</cb_config>\n")
 
     # --- running the program
@@ -319,7 +323,7 @@ class Pool:
                 self.write_known_hosts()
             self.write_config()
         self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
-        log = [] if {"check", "trust"} & set(arguments) else ["-l", str(self.log)]
+        log = [] if arguments[0] in OWN_COMMANDS else ["-l", str(self.log)]
         command = [*map(str, wrapper), str(binary()), "-c", str(self.config), *log, *map(str, arguments)]
         log_from = self.log.stat().st_size if self.log.exists() else 0
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._outputs[0],

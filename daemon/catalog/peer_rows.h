@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <soci/soci.h>
+#include <string>
+#include <vector>
+
+#include "daemon/catalog/catalog.h"
+#include "daemon/catalog/run_rows.h"
+
+/// What becomes of a peer in a run: it waits, is begun, is done. As run_rows.h.
+namespace peerstage::daemon {
+
+/// Those of the report that the run does not have yet. Cancelled ones have not been done and wait.
+void insert_missing_peers(soci::session& sql, RunNumber run, const RunReport& report);
+void mark_peer_begun(soci::session& sql, RunNumber run, const std::string& peer);
+/// It is done, with this result.
+void store_peer(soci::session& sql, RunNumber run, const PeerReport& report);
+/// The same for each peer of the report that is not done.
+void store_open_peers(soci::session& sql, RunNumber run, const RunReport& report);
+/// Those that were cancelled wait again.
+void reopen_cancelled_peers(soci::session& sql, RunNumber run);
+
+/// Begun and not done.
+std::vector<std::string> find_peers_at_work(soci::session& sql, RunNumber run);
+/// In the order of the report.
+std::vector<PeerReport> read_peers(soci::session& sql, RunNumber run);
+std::vector<PeerHistory> read_histories(soci::session& sql);
+
+}  // namespace peerstage::daemon

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/report.h"
+
+/// The parts of the documents that tell of runs, for whoever makes one of them.
+namespace peerstage::daemon {
+
+using Json = nlohmann::ordered_json;
+
+/// "run" in the document of `stage --json`.
+Json run_object(const RunReport& report);
+/// One of its "peers".
+Json peer_object(const PeerReport& report);
+/// All of them.
+Json peer_objects(const RunReport& report);
+
+/// The text of a document, with a newline at its end.
+std::string document_text(const Json& document);
+
+}  // namespace peerstage::daemon

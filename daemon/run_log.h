@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/log.h"
+#include "daemon/stage_run.h"
+
+namespace peerstage::daemon {
+
+/// Writes a run into the log, each line with its run and its peer.
+class RunLog final : public RunObserver {
+ public:
+  /// The log must outlive it.
+  RunLog(Log& log, std::string run, peers::staging::RunMode mode);
+
+  void begun(const RunReport& report) override;
+  void started(std::size_t peer, unsigned attempt) override;
+  void event(std::size_t peer, const WorkEvent& event) override;
+  void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) override;
+  void finished(std::size_t peer, const PeerReport& report) override;
+  void held(std::optional<Timeline::Wall> until) override;
+  void note(peers::EventLevel level, const std::string& text) override;
+
+ private:
+  void write(peers::EventLevel level, std::size_t peer, const std::string& text);
+  void write_end(std::size_t peer, const PeerReport& report);
+
+  Log& log_;
+  std::string run_;
+  bool is_dry_;
+  std::vector<std::string> peers_;
+};
+
+}  // namespace peerstage::daemon

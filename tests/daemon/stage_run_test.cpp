@@ -1,0 +1,339 @@
+#include "daemon/stage_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "daemon/run_observers.h"
+#include "tests/support/scripted_workers.h"
+#include "tests/support/simulated_timeline.h"
+#include "tests/support/temporary_directory.h"
+
+namespace peerstage::daemon {
+namespace {
+
+using peers::FailureKind;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Statuses = std::map<std::string, PeerStatus>;
+
+/// Keeps what a run tells, as lines.
+class Diary final : public RunObserver {
+ public:
+  void begun(const RunReport& report) override {
+    lines.push_back("begun with " + std::to_string(report.peers.size()));
+  }
+  void started(std::size_t peer, unsigned attempt) override {
+    lines.push_back("started " + std::to_string(peer) + "." + std::to_string(attempt));
+  }
+  void finished(std::size_t peer, const PeerReport& report) override {
+    lines.push_back("finished " + std::to_string(peer) + " " + report.name);
+  }
+  void note(peers::EventLevel, const std::string& text) override { notes.push_back(text); }
+  void held(std::optional<Timeline::Wall> until) override { lines.emplace_back(until ? "held" : "free"); }
+  void ended(const RunReport& report) override {
+    lines.emplace_back("ended");
+    verdict = report;
+    if (on_end) on_end();
+  }
+
+  std::vector<std::string> lines, notes;
+  std::optional<RunReport> verdict;
+  std::function<void()> on_end;
+};
+
+class StageRunOnPaper : public testing::Test {
+ protected:
+  StageRunOnPaper() {
+    plan.staging_dir = staging_dir();
+    plan.backup_user = ::getpwuid(::geteuid())->pw_name;
+    plan.backup_group = ::getgrgid(::getegid())->gr_name;
+    plan.minimum_free = config::ByteCount{0};
+    for (const char* name : {"web1", "web2", "db1"}) {
+      plan.peers.emplace_back().name = name;
+      plan.peers.back().staging.retry_delay = milliseconds(10);
+    }
+    script = [](std::size_t, unsigned) { return stages(); };
+  }
+
+  static Script stages(milliseconds after = seconds(1)) {
+    WorkResult result;
+    result.change = TreeChange::changed;
+    result.files = 3;
+    return Script::ends_with(result, after);
+  }
+
+  StageRun& begin() {
+    run.emplace(plan, request, timeline, diary,
+                [this](const Work&) { return std::make_unique<ScriptedWorkers>(timeline, script); });
+    run->start();
+    return *run;
+  }
+  const RunReport& run_to_the_end() {
+    begin();
+    while (!diary.verdict && timeline.step(hours(100))) {
+    }
+    return diary.verdict.value();
+  }
+
+  std::string staging_dir() const { return (directory.path() / "staging").string(); }
+  bool day_marked() const { return std::filesystem::exists(run->report().daily_dir + "/cback.stage"); }
+  Statuses statuses() const {
+    Statuses result;
+    for (const PeerReport& peer : diary.verdict.value().peers) result[peer.name] = peer.status;
+    return result;
+  }
+
+  test::TemporaryDirectory directory;
+  config::StagePlan plan;
+  StageRequest request;
+  SimulatedTimeline timeline;
+  Diary diary;
+  ScriptedWorkers::Write script;
+  std::optional<StageRun> run;
+};
+
+TEST_F(StageRunOnPaper, TellsItsStoryFromTheLockToTheEnd) {
+  plan.parallel_peers = 1;
+  begin();
+  EXPECT_TRUE(diary.lines.empty()) << "nothing is told from within the call";
+  EXPECT_FALSE(run->report().id.empty());
+  while (!diary.verdict && timeline.step()) {
+  }
+  EXPECT_EQ(diary.lines,
+            (std::vector<std::string>{"begun with 3", "started 0.1", "finished 0 web1", "started 1.1",
+                                      "finished 1 web2", "started 2.1", "finished 2 db1", "ended"}));
+  EXPECT_EQ(
+      statuses(),
+      (Statuses{{"web1", PeerStatus::staged}, {"web2", PeerStatus::staged}, {"db1", PeerStatus::staged}}));
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::ok);
+  EXPECT_EQ(diary.verdict->finished, diary.verdict->started + seconds(3));
+  EXPECT_TRUE(day_marked());
+  EXPECT_EQ(timeline.alarms(), 0U);
+}
+
+TEST_F(StageRunOnPaper, APeerThatFailsLeavesTheDayUnmarked) {
+  script = [](std::size_t peer, unsigned) {
+    return peer == 1 ? Script::fails(FailureKind::permanent) : stages();
+  };
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::peer_failed);
+  EXPECT_FALSE(day_marked());
+}
+
+TEST_F(StageRunOnPaper, OnlyPeersThatWereAskedForAreDone) {
+  request.peers = {"db1"};
+  run_to_the_end();
+  EXPECT_EQ(statuses(), (Statuses{{"db1", PeerStatus::staged}}));
+}
+
+TEST_F(StageRunOnPaper, APeerThatIsNotConfiguredIsAnError) {
+  request.peers = {"db1", "nobody"};
+  const RunReport& report = run_to_the_end();
+  EXPECT_EQ(exit_code(report), ExitCode::command_line);
+  EXPECT_EQ(report.error->message, "there is no peer nobody to stage; the configuration has: web1 web2 db1");
+  EXPECT_EQ(diary.lines, (std::vector<std::string>{"ended"}));
+  EXPECT_EQ(diary.notes, (std::vector<std::string>{report.error->message}));
+}
+
+TEST_F(StageRunOnPaper, PeersThatWereDoneBeforeAnInterruptionAreNotDoneAgainAndCount) {
+  PeerReport done;
+  done.name = "web1";
+  done.status = PeerStatus::staged;
+  done.files = 17;
+  done.attempts = 5;
+  request.done = {done};
+  const RunReport& report = run_to_the_end();
+  EXPECT_EQ(diary.lines, (std::vector<std::string>{"begun with 3", "started 1.1", "started 2.1",
+                                                   "finished 1 web2", "finished 2 db1", "ended"}));
+  EXPECT_EQ(report.peers[0].files, 17U);
+  EXPECT_EQ(report.peers[0].attempts, 5U);
+  EXPECT_EQ(exit_code(report), ExitCode::ok);
+  EXPECT_TRUE(day_marked());
+}
+
+TEST_F(StageRunOnPaper, OneThatFailedBeforeAnInterruptionSpoilsTheVerdictToo) {
+  request.done.emplace_back().name = "web1";
+  request.done.back().status = PeerStatus::failed;
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::peer_failed);
+  EXPECT_FALSE(day_marked());
+}
+
+TEST_F(StageRunOnPaper, ARunWhosePeersAreAllDoneMarksItsDayAndEnds) {
+  plan.peers.resize(1);
+  request.done.emplace_back().name = "web1";
+  request.done.back().status = PeerStatus::unchanged;
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
+  EXPECT_TRUE(day_marked());
+}
+
+TEST_F(StageRunOnPaper, TheDateOfTheRequestIsTheDay) {
+  request.id = "the-one";
+  request.date = std::chrono::year(2026) / 11 / 20;
+  const RunReport& report = run_to_the_end();
+  EXPECT_EQ(report.id, "the-one");
+  EXPECT_EQ(report.daily_dir, staging_dir() + "/2026/11/20");
+  EXPECT_TRUE(std::filesystem::exists(staging_dir() + "/2026/11/20/cback.stage"));
+}
+
+TEST_F(StageRunOnPaper, WhatMayBeMissingFollowsTheDateOfTheRequest) {
+  plan.starting_day = config::Day::friday;
+  for (config::StagePeer& peer : plan.peers) peer.ignore_failures = config::IgnoreFailures::daily;
+  script = [](std::size_t, unsigned) { return Script::fails(FailureKind::not_ready); };
+  request.date = std::chrono::year(2026) / 11 / 20;  // a Friday
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::not_ready);
+  diary = {};
+  request.date = std::chrono::year(2026) / 11 / 21;
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
+  EXPECT_EQ(statuses()["web1"], PeerStatus::ignored);
+  diary = {};
+  request.full = true;
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::not_ready);
+}
+
+TEST_F(StageRunOnPaper, ADryRunWaitsForNobodyAndLeavesNothing) {
+  request.mode = peers::staging::RunMode::dry_run;
+  for (config::StagePeer& peer : plan.peers) peer.staging.wait_for_collect = hours(1);
+  script = [](std::size_t, unsigned) { return Script::fails(FailureKind::not_ready); };
+  run_to_the_end();
+  EXPECT_LT(timeline.elapsed(), seconds(1));
+  EXPECT_EQ(diary.notes, (std::vector<std::string>{"dry run: nothing is changed anywhere"}));
+  EXPECT_FALSE(std::filesystem::exists(staging_dir()));
+}
+
+TEST_F(StageRunOnPaper, NothingStartsBetweenTheHoursOfTheRequest) {
+  request.not_between = {{minutes(0), hours(12)}, {hours(12), hours(24) - minutes(1)}};
+  run_to_the_end();
+  EXPECT_EQ(diary.lines[0], "begun with 3");
+  EXPECT_EQ(diary.lines[1], "held");
+  EXPECT_EQ(diary.lines[2], "free");
+  EXPECT_GE(timeline.elapsed(), minutes(1));
+}
+
+// --- the lock
+
+class AnotherRun {
+ public:
+  explicit AnotherRun(const std::string& staging_dir)
+      : area_(peers::staging::StagingArea::open(staging_dir, std::nullopt, peers::staging::RunMode::real)) {
+    EXPECT_TRUE(area_->try_lock());
+  }
+  void end() { area_.reset(); }
+
+ private:
+  std::optional<peers::staging::StagingArea> area_;
+};
+
+TEST_F(StageRunOnPaper, AnotherRunIsWaitedForBrieflyAndThenAnError) {
+  AnotherRun other(staging_dir());
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::locked);
+  EXPECT_EQ(diary.lines, (std::vector<std::string>{"ended"}));
+  EXPECT_GE(timeline.elapsed(), seconds(1));
+  EXPECT_LT(timeline.elapsed(), seconds(2));
+}
+
+TEST_F(StageRunOnPaper, ARunBeginsWhenTheOtherOneEndsInTime) {
+  AnotherRun other(staging_dir());
+  begin();
+  timeline.pass(milliseconds(500));
+  EXPECT_TRUE(diary.lines.empty());
+  other.end();
+  timeline.pass(seconds(10));
+  EXPECT_EQ(exit_code(diary.verdict.value()), ExitCode::ok);
+}
+
+TEST_F(StageRunOnPaper, TheLockIsFreeWhenTheEndIsTold) {
+  diary.on_end = [this] { AnotherRun next(staging_dir()); };
+  run_to_the_end();
+}
+
+// --- interruptions
+
+TEST_F(StageRunOnPaper, AnInterruptionCancelsWhatIsNotDoneAndTellsTheEndAtOnce) {
+  script = [](std::size_t peer, unsigned) { return peer == 0 ? stages() : Script::hangs(); };
+  begin();
+  timeline.pass(seconds(2));
+  run->interrupt();
+  EXPECT_EQ(statuses(), (Statuses{{"web1", PeerStatus::staged},
+                                  {"web2", PeerStatus::cancelled},
+                                  {"db1", PeerStatus::cancelled}}));
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::interrupted);
+  EXPECT_FALSE(day_marked());
+  run->interrupt();
+  timeline.pass(hours(1));
+  EXPECT_EQ(std::ranges::count(diary.lines, "ended"), 1);
+}
+
+TEST_F(StageRunOnPaper, AnInterruptionWhileTheLockIsWaitedForEndsTheRun) {
+  AnotherRun other(staging_dir());
+  begin();
+  timeline.pass(milliseconds(500));
+  run->interrupt();
+  EXPECT_EQ(statuses(), (Statuses{{"web1", PeerStatus::cancelled},
+                                  {"web2", PeerStatus::cancelled},
+                                  {"db1", PeerStatus::cancelled}}));
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::interrupted);
+  EXPECT_EQ(diary.lines, (std::vector<std::string>{"ended"}));
+}
+
+TEST_F(StageRunOnPaper, AnInterruptionBeforeItsBeginningEndsTheRun) {
+  begin().interrupt();
+  EXPECT_EQ(exit_code(diary.verdict.value()), ExitCode::interrupted);
+  EXPECT_FALSE(std::filesystem::exists(staging_dir()));
+}
+
+TEST_F(StageRunOnPaper, AnInterruptionThatComesTooLateInterruptsNothing) {
+  begin();
+  while (std::ranges::count(diary.lines, "finished 2 db1") == 0) timeline.step();
+  run->interrupt();
+  EXPECT_EQ(exit_code(diary.verdict.value()), ExitCode::ok);
+  EXPECT_TRUE(day_marked());
+}
+
+TEST_F(StageRunOnPaper, MayBeDestroyedWhenTheEndIsTold) {
+  diary.on_end = [this] { run.reset(); };
+  run_to_the_end();
+  EXPECT_FALSE(run.has_value());
+  EXPECT_EQ(timeline.alarms(), 0U);
+  diary = {};
+  diary.on_end = [this] { run.reset(); };
+  begin();
+  timeline.pass(milliseconds(10));
+  run->interrupt();
+  EXPECT_FALSE(run.has_value());
+}
+
+TEST_F(StageRunOnPaper, SeveralObserversAreToldTheSame) {
+  Diary one, other;
+  RunObservers both({&one, &other});
+  StageRun shared(plan, request, timeline, both,
+                  [this](const Work&) { return std::make_unique<ScriptedWorkers>(timeline, script); });
+  shared.start();
+  timeline.pass(seconds(10));
+  EXPECT_TRUE(one.verdict.has_value());
+  EXPECT_EQ(one.lines, other.lines);
+}
+
+TEST(RunId, IsTheTimeAndTheProcessAndNeverTheSameTwice) {
+  const Timeline::Wall when(seconds(1'795'141'800));
+  const std::string first = new_run_id(when);
+  EXPECT_EQ(first, "20261120T023000Z-" + std::to_string(::getpid()));
+  EXPECT_EQ(new_run_id(when + milliseconds(999)), first + ".2");
+  new_run_id(when + seconds(1));
+  EXPECT_EQ(new_run_id(when), first + ".3");
+}
+
+}  // namespace
+}  // namespace peerstage::daemon
