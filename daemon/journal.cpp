@@ -13,7 +13,7 @@ namespace peerstage::daemon {
 namespace {
 
 /// Longer ones would have to go into a sealed file in memory; no line of ours needs it.
-constexpr std::size_t longest_text = 32 * 1024;
+constexpr std::size_t longest_text = 32'768;
 
 int priority(peers::EventLevel level) {
   switch (level) {

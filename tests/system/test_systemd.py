@@ -161,6 +161,15 @@ class OneShot(UnderSystemd):
         self.assertEqual((verdict["PRIORITY"], verdict["_SYSTEMD_UNIT"]), ("6", "peerstage-stage.service"))
         self.assertEqual(sorted(set(messages)), sorted(messages), self.systemd.what_happened())
 
+    def test_does_not_wait_for_a_journald_that_hangs(self):
+        pool = self.make_pool_of_both_kinds()
+        self.systemd.write("/etc/peerstage.conf", pool.config_text())
+        self.assert_ok(self.systemd.ctl("kill", "--signal=STOP", "systemd-journald.service"))
+        started = self.systemd.ctl("start", "peerstage-stage.service", timeout=20)
+        self.systemd.ctl("kill", "--signal=CONT", "systemd-journald.service")
+        self.assert_ok(started)
+        self.assert_pool_staged(pool)
+
     def test_is_staged_for_root_with_the_documented_drop_in(self):
         pool = self.make_pool_of_both_kinds()
         self.systemd.write("/etc/peerstage.conf", pool.config_text())
@@ -185,6 +194,30 @@ class OneShot(UnderSystemd):
         self.systemd.drop_in("peerstage-stage.service", text.replace("/srv/collect", str(pool.peers[0].collect)))
         self.assert_ok(self.systemd.ctl("start", "peerstage-stage.service"))
         self.assert_pool_staged(pool)
+
+
+class Logind(UnderSystemd):
+    def held_by(self, user):
+        """What the test program says when it takes a lock as this user."""
+        program = binary().resolve().parent / "service_test"
+        if not program.exists():
+            self.skipTest("service_test is not built")
+        self.assert_ok(self.systemd.ctl("start", "dbus.service", "systemd-logind.service"))
+        return self.systemd.run("systemd-run", "--wait", "--pipe", "--quiet", f"--uid={user}", program,
+                                "--gtest_filter=Inhibitor.is_held_until_its_descriptor_is_closed").stdout
+
+    def test_keeps_the_machine_awake_for_root(self):
+        self.assertIn("[  PASSED  ] 1 test.", self.held_by("root"))
+
+    def test_keeps_the_machine_awake_for_the_service(self):
+        rules = self.systemd.prefix / "share/polkit-1/rules.d/peerstage.rules"
+        if not Path("/usr/lib/polkit-1/polkitd").exists():
+            self.skipTest("polkit is not installed")
+        self.systemd.run("cp", rules, "/etc/polkit-1/rules.d/")
+        self.assertIn("[  PASSED  ] 1 test.", self.held_by("backup"))
+
+    def test_refuses_other_users(self):
+        self.assertIn("this machine is not kept from sleeping: ", self.held_by("daemon"))
 
 
 def documented(title):
