@@ -11,6 +11,7 @@
 
 #include "daemon/catalog/files_command.h"
 #include "daemon/catalog/history_command.h"
+#include "daemon/catalog/rebuild_command.h"
 #include "daemon/check.h"
 #include "daemon/command_line.h"
 #include "daemon/run_command.h"
@@ -44,6 +45,9 @@ ExitCode execute(const TrustCommand& command) {
 
 ExitCode execute(const DaemonCommand& command) {
   return run_daemon(command);
+}
+ExitCode execute(const RebuildCommand& command) {
+  return rebuild(command);
 }
 ExitCode execute(const HistoryCommand& command) {
   return show_history(command);

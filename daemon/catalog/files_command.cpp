@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "daemon/catalog/open_catalog.h"
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/readable.h"
 #include "daemon/report_json.h"
 #include "daemon/text_table.h"
@@ -19,7 +19,7 @@ std::string sum_of(const WorkFile& file) {
 
 std::optional<std::string> modified(const WorkFile& file) {
   if (file.source_mtime == 0) return std::nullopt;
-  return iso_utc(std::chrono::system_clock::from_time_t(file.source_mtime));
+  return utc(std::chrono::system_clock::from_time_t(file.source_mtime));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "config/values.h"
 #include "daemon/catalog/catalog_json.h"
 #include "daemon/catalog/open_catalog.h"
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/readable.h"
 #include "daemon/text_table.h"
 #include "peers/text.h"
