@@ -221,9 +221,9 @@ TEST_F(SupervisorOnPaper, AWorkerThatMovesAgainCountsAgain) {
   start(pool_of(3), [](std::size_t peer, unsigned) {
     if (peer > 0) return Script::succeeds(seconds(10));
     Script script;
-    script.lines = {{seconds(7), WorkProgress{1, 1}}};
-    for (int i = 0; i < 20; ++i) script.lines.push_back({seconds(1), WorkProgress{1, 1}});
-    script.lines.push_back({seconds(1), WorkResult{}});
+    script.say(seconds(7), WorkProgress{1, 1});
+    for (int i = 0; i < 20; ++i) script.say(seconds(1), WorkProgress{1, 1});
+    script.say(seconds(1), WorkResult{});
     return script;
   });
   timeline.pass(seconds(6));
@@ -268,8 +268,8 @@ TEST_F(SupervisorOnPaper, WhatAStalledWorkerDoesNotUseIsForTheOthers) {
   limits.bandwidth = {1000};
   start(pool_of(2), [](std::size_t peer, unsigned) {
     Script script;
-    for (int i = 0; i < 100 && peer == 0; ++i) script.lines.push_back({seconds(1), WorkProgress{1, 1}});
-    if (peer == 1) script.lines.push_back({seconds(8), WorkProgress{1, 1}});
+    for (int i = 0; i < 100 && peer == 0; ++i) script.say(seconds(1), WorkProgress{1, 1});
+    if (peer == 1) script.say(seconds(8), WorkProgress{1, 1});
     return script;
   });
   timeline.pass(seconds(6));
