@@ -4,6 +4,7 @@
 
 #include "daemon/catalog/catalog_file.h"
 #include "daemon/catalog/catalog_session.h"
+#include "daemon/catalog/peer_history.h"
 #include "daemon/catalog/peer_rows.h"
 #include "daemon/catalog/run_rows.h"
 #include "daemon/catalog/stored_values.h"
