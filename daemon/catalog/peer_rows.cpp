@@ -91,6 +91,13 @@ void mark_peer_begun(soci::session& sql, RunNumber run, const std::string& peer)
   sql << "update run_peer set progress = 'begun' where run = :run and name = :name", use(run), use(peer);
 }
 
+void mark_tried_peers_begun(soci::session& sql, RunNumber run, const RunReport& report) {
+  const std::set<std::string> waiting = names_where(sql, run, "progress = 'waiting'");
+  for (const PeerReport& peer : report.peers) {
+    if (peer.attempts > 0 && waiting.contains(peer.name)) mark_peer_begun(sql, run, peer.name);
+  }
+}
+
 void store_peer(soci::session& sql, RunNumber run, const PeerReport& report) {
   update_peer(sql, run, report);
   insert_skipped(sql, run, report);
