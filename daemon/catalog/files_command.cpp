@@ -25,15 +25,13 @@ std::optional<std::string> modified(const WorkFile& file) {
 }  // namespace
 
 std::string files_table(const std::vector<WorkFile>& files) {
-  TextTable table({{"sha256", Align::left},
-                   {"size", Align::right},
-                   {"modified", Align::left},
-                   {"name", Align::left}});
+  TextTable table(
+      {{"sha256", Align::left}, {"size", Align::right}, {"modified", Align::left}, {"name", Align::left}});
   std::uint64_t bytes = 0;
   for (const WorkFile& file : files) {
     bytes += file.size;
-    table.add({sum_of(file), std::to_string(file.size), modified(file).value_or("-"),
-               peers::printable(file.name)});
+    table.add(
+        {sum_of(file), std::to_string(file.size), modified(file).value_or("-"), peers::printable(file.name)});
   }
   return table.text() + "total: " + std::to_string(files.size()) + " files, " + readable_size(bytes) + " (" +
          std::to_string(bytes) + " bytes)\n";
