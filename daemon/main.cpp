@@ -11,6 +11,10 @@
 
 #include "daemon/check.h"
 #include "daemon/command_line.h"
+#include "daemon/control/cancel_command.h"
+#include "daemon/control/start_command.h"
+#include "daemon/control/status_command.h"
+#include "daemon/control/steer_command.h"
 #include "daemon/run_command.h"
 #include "daemon/trust.h"
 
@@ -37,6 +41,19 @@ ExitCode execute(const CheckCommand& command) {
 }
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
+}
+
+ExitCode execute(const StatusCommand& command) {
+  return show_status(command);
+}
+ExitCode execute(const StartCommand& command) {
+  return start_run(command);
+}
+ExitCode execute(const CancelCommand& command) {
+  return cancel_run(command);
+}
+ExitCode execute(const SteerCommand& command) {
+  return steer_daemon(command);
 }
 
 /// Commands that are understood and not there yet.
