@@ -14,6 +14,10 @@
 #include "daemon/catalog/rebuild_command.h"
 #include "daemon/check.h"
 #include "daemon/command_line.h"
+#include "daemon/control/cancel_command.h"
+#include "daemon/control/start_command.h"
+#include "daemon/control/status_command.h"
+#include "daemon/control/steer_command.h"
 #include "daemon/run_command.h"
 #include "daemon/service/daemon_command.h"
 #include "daemon/trust.h"
@@ -54,6 +58,18 @@ ExitCode execute(const HistoryCommand& command) {
 }
 ExitCode execute(const FilesCommand& command) {
   return show_files(command);
+}
+ExitCode execute(const StatusCommand& command) {
+  return show_status(command);
+}
+ExitCode execute(const StartCommand& command) {
+  return start_run(command);
+}
+ExitCode execute(const CancelCommand& command) {
+  return cancel_run(command);
+}
+ExitCode execute(const SteerCommand& command) {
+  return steer_daemon(command);
 }
 
 /// Commands that are understood and not there yet.

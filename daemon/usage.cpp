@@ -158,7 +158,7 @@ Shows how things stand with the daemon, its peers and its jobs.
       --json            print one JSON document instead
       --check           one line for Nagios or Icinga; exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
 
-Exit status: 0 shown, 2 command line, 4 configuration, 6 the daemon does not answer.
+Exit status: 0 shown, 2 command line, 6 the daemon does not answer, or refuses.
 )";
 
 const char* const start_usage = R"(Usage: peerstage run JOB [--follow]
@@ -173,8 +173,8 @@ Has the daemon run a job, or stage peers, now or as soon as the run that is goin
       --follow          show the run until it is over
       --json            print one JSON document instead
 
-Exit status: 0 begun or queued, 2 command line, 4 configuration, 6 refused, or the daemon does not
-answer; with --follow that of the run.
+Exit status: 0 begun or queued, 2 command line, 6 refused, or the daemon does not answer. With
+--follow that of the run, and 5 when the following was interrupted; the run goes on then.
 )";
 
 const char* const cancel_usage = R"(Usage: peerstage cancel [RUN] [-c PATH] [--socket PATH] [--json]
@@ -185,7 +185,7 @@ Has the daemon end a run, by default the one that is going on. What was publishe
       --socket PATH     the daemon's control socket (default: as configured)
       --json            print one JSON document instead
 
-Exit status: 0 done, 2 command line, 4 configuration, 6 refused, or the daemon does not answer.
+Exit status: 0 done, 2 command line, 6 refused, or the daemon does not answer.
 )";
 
 const char* const steer_usage = R"(Usage: peerstage pause|resume|reload [-c PATH] [--socket PATH] [--json]
