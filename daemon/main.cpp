@@ -9,9 +9,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "daemon/catalog/files_command.h"
+#include "daemon/catalog/history_command.h"
 #include "daemon/check.h"
 #include "daemon/command_line.h"
 #include "daemon/run_command.h"
+#include "daemon/service/daemon_command.h"
 #include "daemon/trust.h"
 
 namespace {
@@ -37,6 +40,16 @@ ExitCode execute(const CheckCommand& command) {
 }
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
+}
+
+ExitCode execute(const DaemonCommand& command) {
+  return run_daemon(command);
+}
+ExitCode execute(const HistoryCommand& command) {
+  return show_history(command);
+}
+ExitCode execute(const FilesCommand& command) {
+  return show_files(command);
 }
 
 /// Commands that are understood and not there yet.

@@ -1,10 +1,10 @@
 #include "daemon/report.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include "daemon/readable.h"
+#include "daemon/text_table.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -14,14 +14,7 @@ bool any_peer(const RunReport& report, PeerStatus status) {
                      [status](const PeerReport& peer) { return peer.status == status; });
 }
 
-using Row = std::array<std::string, 8>;
-constexpr std::size_t left_aligned_columns = 3;
-
-Row header() {
-  return {"peer", "type", "status", "files", "size", "reused", "attempts", "time"};
-}
-
-Row row(const PeerReport& peer) {
+std::vector<std::string> row(const PeerReport& peer) {
   return {peer.name,
           to_string(peer.type),
           to_string(peer.status),
@@ -30,26 +23,6 @@ Row row(const PeerReport& peer) {
           std::to_string(peer.reused_files),
           std::to_string(peer.attempts),
           readable_duration(peer.duration)};
-}
-
-std::string aligned(const Row& row, const std::array<std::size_t, 8>& widths) {
-  std::string line;
-  for (std::size_t column = 0; column < row.size(); ++column) {
-    const std::string padding(widths[column] - row[column].size(), ' ');
-    if (column > 0) line += "  ";
-    line += column < left_aligned_columns ? row[column] + padding : padding + row[column];
-  }
-  return line + "\n";
-}
-
-std::string table(const std::vector<Row>& rows) {
-  std::array<std::size_t, 8> widths{};
-  for (const auto& row : rows)
-    for (std::size_t column = 0; column < row.size(); ++column)
-      widths[column] = std::max(widths[column], row[column].size());
-  std::string text;
-  for (const auto& row : rows) text += aligned(row, widths);
-  return text;
 }
 
 std::string left_out(const PeerReport& peer) {
@@ -149,9 +122,16 @@ ExitCode exit_code(const RunReport& report) {
 }
 
 std::string summary_table(const RunReport& report) {
-  std::vector<Row> rows{header()};
-  for (const auto& peer : report.peers) rows.push_back(row(peer));
-  std::string text = report.peers.empty() ? std::string() : table(rows);
+  TextTable table({{"peer", Align::left},
+                   {"type", Align::left},
+                   {"status", Align::left},
+                   {"files", Align::right},
+                   {"size", Align::right},
+                   {"reused", Align::right},
+                   {"attempts", Align::right},
+                   {"time", Align::right}});
+  for (const auto& peer : report.peers) table.add(row(peer));
+  std::string text = report.peers.empty() ? std::string() : table.text();
   for (const auto& peer : report.peers)
     if (peer.failure) text += peer.name + ": " + peer.failure->message + "\n";
   for (const auto& peer : report.peers)

@@ -272,7 +272,6 @@ class Supervisor::Pool {
 
   void take(std::size_t peer, const WorkPlanned& plan) { observer_.planned(peer, plan); }
   void take(std::size_t peer, const WorkProgress& progress) { observer_.progress(peer, progress); }
-  void take(std::size_t peer, const WorkFile& file) { observer_.file(peer, file); }
   void take(std::size_t peer, const WorkSkipped& skipped) {
     PeerOutcome& outcome = peers_[peer].outcome;
     if (outcome.skipped.size() < max_skipped_listed)

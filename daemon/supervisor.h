@@ -29,10 +29,9 @@ class PoolObserver {
   virtual void started(std::size_t peer, unsigned attempt) = 0;
   virtual void planned(std::size_t peer, const WorkPlanned& plan) = 0;
   virtual void progress(std::size_t peer, const WorkProgress& progress) = 0;
-  virtual void file(std::size_t peer, const WorkFile& file) = 0;
-  virtual void event(std::size_t peer, const WorkEvent& event) = 0;
   /// See RunObserver::file.
   virtual void file(std::size_t /*peer*/, const WorkFile&) {}
+  virtual void event(std::size_t peer, const WorkEvent& event) = 0;
   /// An attempt failed and there will be another one.
   virtual void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) = 0;
   /// Once for every peer.

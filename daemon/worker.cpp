@@ -49,8 +49,7 @@ class RecordSender final : public peers::Observer {
     send(WorkSkipped{name, reason});
   }
   void file(const peers::StagedFile& file) override {
-    const auto modified = std::chrono::floor<std::chrono::seconds>(file.modified).count();
-    waiting_ += encode(WorkFile{file.path, file.size, file.sum.bytes, modified});
+    waiting_ += encode(work_file(file));
     if (waiting_.size() >= bytes_of_files_at_once) flush();
   }
   void event(peers::EventLevel level, const std::string& text) override { send(WorkEvent{level, text}); }

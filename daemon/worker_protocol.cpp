@@ -175,6 +175,11 @@ WorkRecord read_record_of_type(std::size_t type, FieldReader& in) {
 
 }  // namespace
 
+WorkFile work_file(const peers::StagedFile& file) {
+  return {file.path, file.size, file.sum.bytes,
+          std::chrono::floor<std::chrono::seconds>(file.modified).count()};
+}
+
 std::string encode(const WorkRecord& record) {
   FieldWriter out(record.index());
   std::visit([&](const auto& fields) { write_fields(out, fields); }, record);

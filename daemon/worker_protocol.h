@@ -44,6 +44,8 @@ struct WorkFile {
   bool operator==(const WorkFile&) const = default;
 };
 
+WorkFile work_file(const peers::StagedFile& file);
+
 /// A line for the log.
 struct WorkEvent {
   peers::EventLevel level = peers::EventLevel::info;

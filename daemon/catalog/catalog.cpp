@@ -168,6 +168,10 @@ void Catalog::end_run(const RunReport& report) {
   });
 }
 
+void Catalog::complete_files(const std::string& run, const std::string& peer) {
+  database_->write_run(run, [&](soci::session& sql, RunNumber number) { complete_tree(sql, number, peer); });
+}
+
 void Catalog::forget_files(const std::string& peer, std::chrono::year_month_day date) {
   database_->write([&](soci::session& sql) { forget_tree(sql, peer, stored_date(date)); });
 }
@@ -206,6 +210,16 @@ std::optional<std::vector<WorkFile>> Catalog::files(const std::string& peer,
 
 std::vector<CatalogedDay> Catalog::days() const {
   return database_->read([](soci::session& sql) { return read_days(sql); });
+}
+
+bool Catalog::knows_files(const std::string& peer, std::chrono::year_month_day date) const {
+  return database_->read([&](soci::session& sql) { return has_tree(sql, peer, stored_date(date)); });
+}
+
+std::optional<std::string> Catalog::run_that_staged(const std::string& peer,
+                                                    std::chrono::year_month_day date) const {
+  return database_->read(
+      [&](soci::session& sql) { return find_run_that_staged(sql, peer, stored_date(date)); });
 }
 
 std::optional<std::chrono::system_clock::time_point> Catalog::last_slot(const std::string& job) const {

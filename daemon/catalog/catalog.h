@@ -52,7 +52,8 @@ const char* to_string(RunInterruption::Cause cause);
 struct CatalogedRun {
   RunReport report;  ///< while it is not over: peers that are done, and those that are not as cancelled
   RunOrigin origin;
-  bool over = false;  ///< false: it is going on, or was interrupted and has to be gone on with
+  bool over = false;       ///< false: it is going on, or was interrupted and has to be gone on with
+  bool suspended = false;  ///< its interruption is known; false: it is going on, or whoever did it died
   std::vector<RunInterruption> interruptions;
 };
 
@@ -105,7 +106,8 @@ class Catalog {
   const std::optional<std::string>& was_begun_anew() const;
 
   // What happens. A run is known by the id in its report.
-  /// One that is known already goes on: it keeps its beginning, its origin and the peers that are done.
+  /// One that is known already goes on: it keeps its beginning, its origin and the peers that are done. One
+  /// that was rebuilt is over from the beginning.
   void begin_run(const RunReport& report, const RunOrigin& origin);
   /// The run stopped before its end and has to be gone on with: it is not over, whatever end_run said, and
   /// peers that are not done wait again. What is known of the files of those that were at work is void.
@@ -119,6 +121,8 @@ class Catalog {
   void end_peer(const std::string& run, const PeerReport& report);
   /// Peers without an end_peer get what the report says.
   void end_run(const RunReport& report);
+  /// What was added counts, and nothing else changes: for files that were lost from sight.
+  void complete_files(const std::string& run, const std::string& peer);
   /// Of a peer's day that is not on the disk any more, or that is not what is known of it.
   void forget_files(const std::string& peer, std::chrono::year_month_day date);
   /// Runs that began earlier, and that are over.
@@ -136,6 +140,9 @@ class Catalog {
 
   /// All days whose files are known, in their order.
   std::vector<CatalogedDay> days() const;
+  bool knows_files(const std::string& peer, std::chrono::year_month_day date) const;
+  /// The last run of that day that staged the peer, or found it staged.
+  std::optional<std::string> run_that_staged(const std::string& peer, std::chrono::year_month_day date) const;
 
   // What the daemon has to remember: the last slot of each job that was begun or given up, and the pause.
   std::optional<std::chrono::system_clock::time_point> last_slot(const std::string& job) const;

@@ -259,6 +259,17 @@ std::vector<PeerReport> read_peers(soci::session& sql, RunNumber run) {
   return peers;
 }
 
+std::optional<std::string> find_run_that_staged(soci::session& sql, const std::string& peer,
+                                                const std::string& date) {
+  std::string id;
+  sql << "select run.id from run_peer join run on run.number = run_peer.run where run_peer.name = :peer and"
+         " progress = 'done' and run.date = :date and" +
+             std::string(is_good) + "order by run_peer.started desc, run_peer.run desc limit 1",
+      into(id), use(peer), use(date);
+  if (!sql.got_data()) return std::nullopt;
+  return id;
+}
+
 std::vector<PeerHistory> read_histories(soci::session& sql) {
   std::vector<PeerHistory> histories;
   for (auto name = next_name(sql, ""); name; name = next_name(sql, *name))

@@ -25,6 +25,8 @@ void reopen_cancelled_peers(soci::session& sql, RunNumber run);
 std::vector<std::string> find_peers_at_work(soci::session& sql, RunNumber run);
 /// In the order of the report.
 std::vector<PeerReport> read_peers(soci::session& sql, RunNumber run);
+std::optional<std::string> find_run_that_staged(soci::session& sql, const std::string& peer,
+                                                const std::string& date);
 std::vector<PeerHistory> read_histories(soci::session& sql);
 
 }  // namespace peerstage::daemon

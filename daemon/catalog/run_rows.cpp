@@ -15,7 +15,7 @@ using soci::use;
 /// A row of the table `run`.
 struct RunRow {
   long long number = 0, started = 0, finished = 0;
-  int is_over = 0, interrupted = 0, is_full = 0;
+  int is_over = 0, is_suspended = 0, interrupted = 0, is_full = 0;
   std::string id, action, date, daily_dir, job, origin;
   Nullable<std::string> error_reason, error;
   Nullable<long long> slot;
@@ -34,6 +34,7 @@ RunRow row_of(const RunReport& report, const RunOrigin& origin) {
   RunRow row;
   row.started = stored_time(report.started);
   row.is_full = origin.full ? 1 : 0;
+  row.is_over = origin.trigger == RunTrigger::rebuilt ? 1 : 0;
   row.id = report.id;
   row.action = report.action;
   row.date = stored_date(report.date);
@@ -67,6 +68,7 @@ CatalogedRun run_of(const RunRow& row) {
   if (row.slot) run.origin.slot = time_of(row.slot.value);
   run.origin.full = row.is_full != 0;
   run.over = row.is_over != 0;
+  run.suspended = row.is_suspended != 0;
   return run;
 }
 
@@ -95,10 +97,10 @@ std::vector<RunInterruption> read_interruptions(soci::session& sql, RunNumber nu
 
 CatalogedRun read_run(soci::session& sql, RunNumber number) {
   RunRow row;
-  sql << "select id, action, date, daily_dir, started, finished, is_over, interrupted, error_reason, error,"
-         " job, origin, slot, is_full from run where number = :number",
+  sql << "select id, action, date, daily_dir, started, finished, is_over, is_suspended, interrupted,"
+         " error_reason, error, job, origin, slot, is_full from run where number = :number",
       into(row.id), into(row.action), into(row.date), into(row.daily_dir), into(row.started),
-      into(row.finished), into(row.is_over), into(row.interrupted),
+      into(row.finished), into(row.is_over), into(row.is_suspended), into(row.interrupted),
       into(row.error_reason.value, row.error_reason.state), into(row.error.value, row.error.state),
       into(row.job), into(row.origin), into(row.slot.value, row.slot.state), into(row.is_full), use(number);
   CatalogedRun run = run_of(row);
@@ -126,12 +128,12 @@ std::optional<RunNumber> find_run(soci::session& sql, const std::string& id) {
 RunNumber insert_run(soci::session& sql, const RunReport& report, const RunOrigin& origin) {
   RunRow row = row_of(report, origin);
   sql << "select coalesce(max(number), 0) + 1 from run", into(row.number);
-  sql << "insert into run (number, id, action, date, daily_dir, started, finished, is_over, interrupted,"
-         " error_reason, error, job, origin, slot, is_full) values (:number, :id, :action, :date, :daily_dir,"
-         " :started, :finished, :is_over, :interrupted, :error_reason, :error, :job, :origin, :slot,"
+  sql << "insert into run (number, id, action, date, daily_dir, started, finished, is_over, is_suspended,"
+         " interrupted, error_reason, error, job, origin, slot, is_full) values (:number, :id, :action, :date, :daily_dir,"
+         " :started, :finished, :is_over, :is_suspended, :interrupted, :error_reason, :error, :job, :origin, :slot,"
          " :is_full)",
       use(row.number), use(row.id), use(row.action), use(row.date), use(row.daily_dir), use(row.started),
-      use(row.finished), use(row.is_over), use(row.interrupted),
+      use(row.finished), use(row.is_over), use(row.is_suspended), use(row.interrupted),
       use(row.error_reason.value, row.error_reason.state), use(row.error.value, row.error.state),
       use(row.job), use(row.origin), use(row.slot.value, row.slot.state), use(row.is_full);
   for (std::size_t i = 0; i < origin.selected.size(); ++i) {
@@ -144,16 +146,17 @@ RunNumber insert_run(soci::session& sql, const RunReport& report, const RunOrigi
 }
 
 void reopen_run(soci::session& sql, RunNumber run, const RunReport& report) {
-  sql << "update run set is_over = 0, interrupted = 0, error_reason = null, error = null"
-         " where number = :number",
-      use(run);
+  const std::string rebuilt = to_string(RunTrigger::rebuilt);
+  sql << "update run set is_over = 0, is_suspended = 0, interrupted = 0, error_reason = null,"
+         " error = null where number = :number and origin <> :rebuilt",
+      use(run), use(rebuilt);
   insert_missing_peers(sql, run, report);
 }
 
 void close_run(soci::session& sql, RunNumber run, const RunReport& report) {
   RunRow row;
   set_verdict(row, report);
-  sql << "update run set is_over = 1, finished = :finished, interrupted = :interrupted,"
+  sql << "update run set is_over = 1, is_suspended = 0, finished = :finished, interrupted = :interrupted,"
          " error_reason = :error_reason, error = :error where number = :number",
       use(row.finished), use(row.interrupted), use(row.error_reason.value, row.error_reason.state),
       use(row.error.value, row.error.state), use(run);
@@ -163,7 +166,7 @@ void close_run(soci::session& sql, RunNumber run, const RunReport& report) {
 void insert_interruption(soci::session& sql, RunNumber run, const RunInterruption& interruption) {
   const long long noticed = stored_time(interruption.when);
   const std::string cause = to_string(interruption.cause);
-  sql << "update run set is_over = 0 where number = :number", use(run);
+  sql << "update run set is_over = 0, is_suspended = 1 where number = :number", use(run);
   sql << "insert into run_interruption (run, place, noticed, cause) select :run,"
          " (select count(*) from run_interruption where run = :same_run), :noticed, :cause",
       use(run), use(run), use(noticed), use(cause);

@@ -18,6 +18,7 @@ const Migration version_1{
     "  started bigint not null,"
     "  finished bigint not null,"
     "  is_over integer not null,"
+    "  is_suspended integer not null,"
     "  interrupted integer not null,"  // RunReport::interruption
     "  error_reason text,"
     "  error text,"

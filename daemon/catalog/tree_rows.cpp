@@ -100,6 +100,10 @@ std::optional<std::vector<WorkFile>> read_tree(soci::session& sql, const std::st
   return files;
 }
 
+bool has_tree(soci::session& sql, const std::string& peer, const std::string& date) {
+  return find_complete_tree(sql, peer, date).has_value();
+}
+
 std::vector<CatalogedDay> read_days(soci::session& sql) {
   std::vector<CatalogedDay> days;
   std::string peer, date;

@@ -28,6 +28,7 @@ void forget_tree(soci::session& sql, const std::string& peer, const std::string&
 
 std::optional<std::vector<WorkFile>> read_tree(soci::session& sql, const std::string& peer,
                                                const std::string& date);
+bool has_tree(soci::session& sql, const std::string& peer, const std::string& date);
 std::vector<CatalogedDay> read_days(soci::session& sql);
 
 }  // namespace peerstage::daemon

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -33,8 +32,5 @@ class Query {
  private:
   std::vector<std::pair<std::string, std::string>> parts_;
 };
-
-/// A time as in RFC 3339 in UTC (2026-11-20T01:30:00Z), or a day, from its beginning in UTC.
-std::optional<std::chrono::system_clock::time_point> parse_utc(std::string_view text);
 
 }  // namespace peerstage::daemon

@@ -1,8 +1,8 @@
 #include "daemon/control/routes.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <chrono>
 #include <exception>
 #include <stdexcept>
 #include <string_view>
@@ -17,14 +17,14 @@
 #include "daemon/control/query.h"
 #include "daemon/control/request_body.h"
 #include "daemon/control/request_target.h"
+#include "daemon/report_json.h"
 #include "daemon/service/metrics.h"
 #include "daemon/service/state_json.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// How much of one peer in one run an answer may hold: some hundred bytes each, and all of it in memory.
 constexpr std::size_t most_results = 20'000;
@@ -48,10 +48,6 @@ struct Call {
   Query query;
   const std::string& body;
 };
-
-std::string text_of(const Json& document) {
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 ApiAnswer ok(std::string document) {
   ApiAnswer answer;
@@ -109,13 +105,13 @@ ApiAnswer get_status(Call& call) {
 ApiAnswer get_peer(Call& call) {
   call.query.expect_nothing_else();
   const Json state = Json::parse(to_json(with_peers(call.daemon.state(), {call.argument})));
-  return ok(text_of({{"version", 1}, {"peer", state.at("peers").at(0)}}));
+  return ok(document_text({{"version", 1}, {"peer", state.at("peers").at(0)}}));
 }
 
 ApiAnswer get_jobs(Call& call) {
   call.query.expect_nothing_else();
   const Json state = Json::parse(to_json(with_peers(call.daemon.state(), {})));
-  return ok(text_of({{"version", 1}, {"jobs", state.at("jobs")}}));
+  return ok(document_text({{"version", 1}, {"jobs", state.at("jobs")}}));
 }
 
 ApiAnswer get_metrics(Call& call) {
@@ -136,13 +132,19 @@ std::size_t parse_limit(const std::string& text, std::size_t most) {
   return number;
 }
 
+/// A time, or a day from its beginning in UTC.
+std::optional<std::chrono::system_clock::time_point> parse_since(const std::string& text) {
+  if (const auto day = parse_iso_date(text)) return std::chrono::sys_days(*day);
+  return parse_utc(text);
+}
+
 ApiAnswer get_runs(Call& call) {
   HistoryQuery wanted;
   wanted.peer = call.query.one("peer");
   const auto since = call.query.one("since");
   const auto limit = call.query.one("limit");
   call.query.expect_nothing_else();
-  if (since) wanted.since = parse_utc(*since);
+  if (since) wanted.since = parse_since(*since);
   if (since && !wanted.since)
     throw Refused(400, "'since' has to be a time like 2026-11-20T01:30:00Z, or a day like 2026-11-20");
   const std::size_t results_a_run = wanted.peer ? 1 : std::max<std::size_t>(1, call.daemon.peer_count());
@@ -160,7 +162,7 @@ ApiAnswer accepted(const RunTicket& ticket) {
   ApiAnswer answer;
   answer.status = 202;
   answer.location = "/v1/runs/" + percent_encoded(ticket.id);
-  answer.body = text_of({{"version", 1}, {"run", {{"id", ticket.id}}}});
+  answer.body = document_text({{"version", 1}, {"run", {{"id", ticket.id}}}});
   return answer;
 }
 
@@ -179,7 +181,7 @@ ApiAnswer post_cancel(Call& call) {
 
 ApiAnswer paused(const std::optional<Refusal>& refusal, bool is_paused) {
   if (refusal) refuse(*refusal);
-  return ok(text_of({{"version", 1}, {"paused", is_paused}}));
+  return ok(document_text({{"version", 1}, {"paused", is_paused}}));
 }
 
 ApiAnswer post_pause(Call& call) {
@@ -202,7 +204,7 @@ ApiAnswer post_reload(Call& call) {
   if (!result.in_force) document["error"] = "the configuration is wrong; the one that was in force stays";
   document["in_force"] = result.in_force;
   document["findings"] = Json::parse(findings_json(result.findings)).at("findings");
-  ApiAnswer answer = ok(text_of(document));
+  ApiAnswer answer = ok(document_text(document));
   answer.status = result.in_force ? 200 : 422;
   return answer;
 }
@@ -281,7 +283,7 @@ ApiAnswer dispatch(const ApiRequest& request, Controllable& daemon) {
 ApiAnswer error_answer(unsigned status, const std::string& sentence) {
   ApiAnswer answer;
   answer.status = status;
-  answer.body = text_of({{"error", sentence}});
+  answer.body = document_text({{"error", sentence}});
   return answer;
 }
 

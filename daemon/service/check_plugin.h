@@ -17,13 +17,13 @@ struct CheckResult {
   std::string line;  ///< one line of less than 1000 bytes, without a newline
 };
 
-/// Judges the state, or only these peers of it.
+/// Judges the state, or only the peers of these names.
 ///
 /// Critical: a peer whose last run failed, or one that is stale. Warning: a peer that is not ready or was
 /// never staged, a paused schedule, a configuration that is not in force, a catalog that cannot be used, no
 /// peer at all. Unknown: a peer was asked for that the daemon does not know. A peer stands as its last run
 /// left it until the run that has it now is done with it, so nothing is called good by being tried again.
-CheckResult check_result(const ServiceState& state, const std::vector<std::string>& peers = {});
+CheckResult check_result(const ServiceState& state, const std::vector<std::string>& names = {});
 
 /// The daemon does not run, or does not answer in time: critical, since nothing is staged. `why` is one
 /// sentence.

@@ -55,6 +55,7 @@ class Service final : public Controllable {
   void catalog_rebuilt();
 
   ServiceState state() const override;
+  std::size_t peer_count() const override { return config_.plan.peers.size(); }
   std::variant<std::vector<CatalogedRun>, Refusal> history(const HistoryQuery& query) const override;
   std::variant<CatalogedRun, Refusal> run(const std::string& id) const override;
   std::variant<RunTicket, Refusal> start_job(const std::string& job) override;

@@ -55,10 +55,10 @@ void Service::pick_up(const CatalogedRun& run) {
     if (is_process_gone(run.report.id)) close_run(run);
     return;
   }
-  if (run.is_going) catalog_->interrupt_run(run.report.id, {now, RunInterruption::Cause::crash});
+  if (!run.suspended) catalog_->interrupt_run(run.report.id, {now, RunInterruption::Cause::crash});
   if (step == Resumption::go_on) {
     WantedRun rest{run.origin, rest_of(run, config_.plan), {}, {},
-                   static_cast<unsigned>(run.interruptions.size())};
+                   static_cast<unsigned>(run.interruptions.size()) + (run.suspended ? 0U : 1U)};
     if (job != nullptr) rest.request.not_between = job->not_between;
     log_.info("going on with the run " + run.report.id + ", of which " +
               std::to_string(rest.request.done.size()) + " peers were done");

@@ -46,12 +46,13 @@ Json daemon(const ServiceState& state) {
           {"open_descriptors", state.open_descriptors}};
 }
 
-Json origin(const RunOrigin& origin) {
-  return {{"job", name(origin.job)},
-          {"trigger", to_string(origin.trigger)},
-          {"slot", time(origin.slot)},
-          {"selected", origin.selected},
-          {"full", origin.full}};
+/// The members that a run has beside those of its report, as in the document of its history.
+void add_origin(Json& run, const RunOrigin& origin) {
+  run["job"] = name(origin.job);
+  run["trigger"] = to_string(origin.trigger);
+  run["slot"] = time(origin.slot);
+  run["selected"] = origin.selected;
+  run["full"] = origin.full;
 }
 
 Json progress(const ServiceRun& run) {
@@ -67,17 +68,19 @@ Json progress(const ServiceRun& run) {
 
 Json run(const std::optional<ServiceRun>& run) {
   if (!run) return nullptr;
-  return {{"id", run->id},
-          {"origin", origin(run->origin)},
-          {"date", iso_date(run->date)},
-          {"started", utc(run->started)},
-          {"interruptions", run->interruptions},
-          {"held_until", time(run->held_until)},
-          {"progress", progress(*run)}};
+  Json object{{"id", run->id}, {"date", iso_date(run->date)}, {"started", utc(run->started)}};
+  add_origin(object, run->origin);
+  object["interruptions"] = run->interruptions;
+  object["held_until"] = time(run->held_until);
+  object["progress"] = progress(*run);
+  return object;
 }
 
 Json queued(const QueuedRun& run) {
-  return {{"id", run.id}, {"origin", origin(run.origin)}, {"why_waiting", name(run.why_waiting)}};
+  Json object{{"id", run.id}};
+  add_origin(object, run.origin);
+  object["why_waiting"] = name(run.why_waiting);
+  return object;
 }
 
 Json job(const ServiceJob& job) {

@@ -168,7 +168,7 @@ void read_progress(const Value& value, ServiceRun& run) {
 ServiceRun run(const Value& value) {
   ServiceRun run;
   run.id = value["id"].text();
-  run.origin = origin(value["origin"]);
+  run.origin = origin(value);
   run.date = value["date"].date();
   run.started = value["started"].time();
   run.interruptions = value["interruptions"].count<unsigned>();
@@ -178,7 +178,7 @@ ServiceRun run(const Value& value) {
 }
 
 QueuedRun queued(const Value& value) {
-  return {value["id"].text(), origin(value["origin"]), name_or_empty(value["why_waiting"])};
+  return {value["id"].text(), origin(value), name_or_empty(value["why_waiting"])};
 }
 
 ServiceJob job(const Value& value) {

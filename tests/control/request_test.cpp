@@ -59,18 +59,6 @@ TEST(Query, GivesEachPartOnceAndKnowsWhatIsLeft) {
   EXPECT_THROW(Query({{"limit", "1"}, {"limit", "1"}}).one("limit"), BadQuery);
 }
 
-TEST(ParseUtc, TakesTimesAndDays) {
-  using namespace std::chrono;
-  const sys_days day = 2026y / November / 20;
-  EXPECT_EQ(parse_utc("2026-11-20"), day);
-  EXPECT_EQ(parse_utc("2026-11-20T01:30:59Z"), day + 1h + 30min + 59s);
-  EXPECT_EQ(parse_utc("2024-02-29"), sys_days(2024y / February / 29));
-  for (const char* text :
-       {"", "2026", "2026-13-01", "2026-02-29", "2026-11-20T24:00:00Z", "2026-11-20T01:60:00Z",
-        "2026-11-20T01:30:00", "2026-11-20T01:30:00+01:00", "2026-11-20 ", "20261120", "7d"})
-    EXPECT_EQ(parse_utc(text), std::nullopt) << text;
-}
-
 TEST(WantedRun, IsAJobOrPeers) {
   EXPECT_EQ(parse_wanted_run(R"({"job": "nightly"})"), (WantedRun{"nightly", {}, false}));
   EXPECT_EQ(parse_wanted_run(R"({"peers": ["a", "b"]})"), (WantedRun{"", {"a", "b"}, false}));

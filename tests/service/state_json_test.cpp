@@ -67,15 +67,15 @@ const char* const full_document = R"({
     "memory_bytes": 20000000, "open_descriptors": 17},
   "run": {
     "id": "20261120T113000Z-4711",
-    "origin": {"job": "nightly", "trigger": "catch_up", "slot": "2026-11-20T03:00:00Z",
-               "selected": ["web1", "db"], "full": true},
+    "job": "nightly", "trigger": "catch_up", "slot": "2026-11-20T03:00:00Z",
+    "selected": ["web1", "db"], "full": true,
     "date": "2026-11-20", "started": "2026-11-20T11:30:00Z", "interruptions": 1,
     "held_until": "2026-11-20T18:00:00Z",
     "progress": {"peers": 10, "done": 3, "failed": 1, "not_ready": 2, "unplanned": 4,
                  "planned": {"files": 100, "bytes": 2000}, "arrived": {"files": 50, "bytes": 1000},
                  "bytes_per_second": 0.5}},
   "queue": [
-    {"id": "q1", "origin": {"job": "weekly", "trigger": "schedule", "slot": null, "selected": [], "full": false},
+    {"id": "q1", "job": "weekly", "trigger": "schedule", "slot": null, "selected": [], "full": false,
      "why_waiting": "a run is going on"}],
   "jobs": [
     {"name": "nightly", "schedule": "30 2 * * *", "next_run": "2026-11-21T02:30:00Z",
@@ -318,9 +318,9 @@ const std::vector<BadDocument> bad_documents{
     {"impossible_date", Place("/run/date"), "2026-13-01", "run.date is not a date like 2026-11-20"},
     {"unknown_condition", Place("/peers/1/condition"), "asleep\n",
      "peers[1].condition is the word \"asleep\\x0a\", which this program does not know"},
-    {"unknown_trigger", Place("/queue/0/origin/trigger"), "whim",
-     "queue[0].origin.trigger is the word \"whim\", which this program does not know"},
-    {"number_among_names", Place("/run/origin/selected/1"), 1, "run.origin.selected[1] is not a string"},
+    {"unknown_trigger", Place("/queue/0/trigger"), "whim",
+     "queue[0].trigger is the word \"whim\", which this program does not know"},
+    {"number_among_names", Place("/run/selected/1"), 1, "run.selected[1] is not a string"},
 };
 
 INSTANTIATE_TEST_SUITE_P(ParsedState, BadState, testing::ValuesIn(bad_documents),

@@ -1,0 +1,181 @@
+#include "daemon/catalog/rebuild.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "daemon/catalog/staged_days.h"
+#include "daemon/iso_time.h"
+#include "peers/failure.h"
+#include "peers/peer.h"
+#include "peers/staging/held_tree.h"
+
+namespace peerstage::daemon {
+namespace {
+
+using peers::staging::Directory;
+using std::chrono::system_clock;
+
+constexpr std::size_t files_at_once = 1'000;
+constexpr std::size_t most_problems = 100;
+constexpr auto runs_are_kept_for = std::chrono::days(731);
+
+/// A peer's day that the catalog lacks.
+struct LostDay {
+  std::string peer;
+  Directory directory;
+  system_clock::time_point published;  ///< when its manifest was written
+};
+
+system_clock::time_point modified(const struct stat& status) {
+  return system_clock::time_point(std::chrono::duration_cast<system_clock::duration>(
+      std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec)));
+}
+
+class Rebuild {
+ public:
+  Rebuild(Catalog& catalog, const std::string& staging_dir) : catalog_(catalog), staging_dir_(staging_dir) {}
+
+  RebuildReport run() {
+    for_each_staged_day(staging_dir_, tell(), [this](const StagedDay& day) { rebuild_day(day); });
+    return std::move(report_);
+  }
+
+ private:
+  TellProblem tell() {
+    return [this](const std::string& sentence) {
+      if (report_.problems.size() < most_problems) {
+        report_.problems.push_back(sentence);
+      } else {
+        ++report_.problems_unlisted;
+      }
+    };
+  }
+
+  void rebuild_day(const StagedDay& day) {
+    std::vector<LostDay> lost;
+    for (const std::string& peer : peers_of_day(day, tell())) {
+      if (catalog_.knows_files(peer, day.date)) continue;
+      if (auto found = look(day, peer)) lost.push_back(std::move(*found));
+    }
+    if (lost.empty()) return;
+    const RunReport run = run_of(day, lost);
+    for (const LostDay& each : lost) add(run, each);
+  }
+
+  /// Absent: nothing that we have published.
+  std::optional<LostDay> look(const StagedDay& day, const std::string& peer) {
+    try {
+      const auto status = day.directory.find(peer);
+      if (!status || !S_ISDIR(status->st_mode)) return std::nullopt;
+      Directory directory = day.directory.open_directory(peer);
+      const auto manifest = directory.find(peers::manifest_name);
+      if (!manifest || !S_ISREG(manifest->st_mode)) return std::nullopt;
+      return LostDay{peer, std::move(directory), modified(*manifest)};
+    } catch (const peers::PeerError& error) {
+      tell()(error.what());
+      return std::nullopt;
+    }
+  }
+
+  /// The run of those days that no known run has staged; without its peers.
+  static RunReport run_of(const StagedDay& day, const std::vector<LostDay>& lost) {
+    RunReport run;
+    run.id = "rebuilt-" + iso_date(day.date);
+    run.date = day.date;
+    run.daily_dir = day.directory.path();
+    const auto [first, last] = std::ranges::minmax_element(lost, {}, &LostDay::published);
+    run.started = first->published;
+    run.finished = last->published;
+    return run;
+  }
+
+  void add(RunReport run, const LostDay& lost) {
+    const auto tree = read(lost);
+    if (!tree) return;
+    const auto known = catalog_.run_that_staged(lost.peer, run.date);
+    if (!known) {
+      run.peers = {report_of(lost.peer, *tree)};
+      catalog_.begin_run(run, {"", RunTrigger::rebuilt, std::nullopt, {}, false});
+    }
+    const std::string& id = known ? *known : run.id;
+    catalog_.drop_files(id, lost.peer);
+    const std::uint64_t files = add_files(id, lost.peer, *tree);
+    // A run that told them meanwhile knows better.
+    if (catalog_.knows_files(lost.peer, run.date)) return catalog_.drop_files(id, lost.peer);
+    catalog_.complete_files(id, lost.peer);
+    ++report_.peer_days;
+    report_.files += files;
+  }
+
+  static PeerReport report_of(const std::string& name, const peers::staging::HeldTree& tree) {
+    PeerReport peer;
+    peer.name = name;
+    peer.status = PeerStatus::staged;
+    for (const auto& [path, file] : tree.files) {
+      if (!file.sum) continue;
+      ++peer.files;
+      peer.bytes += file.size;
+    }
+    return peer;
+  }
+
+  std::uint64_t add_files(const std::string& run, const std::string& peer,
+                          const peers::staging::HeldTree& tree) {
+    std::uint64_t count = 0;
+    std::vector<WorkFile> batch;
+    for (const auto& [path, held] : tree.files) {
+      const auto file = peers::staging::staged_file(path, held);
+      if (!file) continue;
+      ++count;
+      batch.push_back(work_file(*file));
+      if (batch.size() == files_at_once) catalog_.add_files(run, peer, std::exchange(batch, {}));
+    }
+    if (!batch.empty()) catalog_.add_files(run, peer, batch);
+    return count;
+  }
+
+  std::optional<peers::staging::HeldTree> read(const LostDay& lost) {
+    try {
+      auto tree = peers::staging::read_held_tree(lost.directory);
+      if (tree.manifest_problem.empty()) return tree;
+      tell()(tree.manifest_problem);
+    } catch (const peers::PeerError& error) {
+      tell()(error.what());
+    }
+    return std::nullopt;
+  }
+
+  Catalog& catalog_;
+  const std::string& staging_dir_;
+  RebuildReport report_;
+};
+
+}  // namespace
+
+RebuildReport rebuild_catalog(Catalog& catalog, const std::string& staging_dir) {
+  return Rebuild(catalog, staging_dir).run();
+}
+
+std::uint64_t tidy_catalog(Catalog& catalog, const std::string& staging_dir, system_clock::time_point now) {
+  catalog.forget_runs_before(now - runs_are_kept_for);
+  std::set<std::pair<std::chrono::year_month_day, std::string>> standing;
+  bool complete = true;
+  const TellProblem problem = [&](const std::string&) { complete = false; };
+  for_each_staged_day(staging_dir, problem, [&](const StagedDay& day) {
+    for (const std::string& peer : peers_of_day(day, problem)) standing.emplace(day.date, peer);
+  });
+  if (standing.empty() || !complete) return 0;
+  std::uint64_t forgotten = 0;
+  for (const CatalogedDay& day : catalog.days()) {
+    if (standing.contains({day.date, day.peer})) continue;
+    catalog.forget_files(day.peer, day.date);
+    ++forgotten;
+  }
+  return forgotten;
+}
+
+}  // namespace peerstage::daemon
