@@ -4,6 +4,7 @@
 #include <ctime>
 #include <utility>
 
+#include "daemon/message_ids.h"
 #include "daemon/readable.h"
 
 namespace peerstage::daemon {
@@ -60,10 +61,9 @@ void RunLog::note(peers::EventLevel level, const std::string& text) {
   log_.write(level, text, fields);
 }
 
-void RunLog::write(peers::EventLevel level, std::size_t peer, const std::string& text) {
-  LogFields fields;
-  fields.peer = peers_[peer];
-  fields.run = run_;
+void RunLog::write(peers::EventLevel level, std::size_t peer, const std::string& text,
+                   std::string_view message_id) {
+  const LogFields fields{peers_[peer], run_, message_id};
   log_.write(level, "peer " + peers_[peer] + ": " + text, fields);
 }
 
@@ -82,8 +82,10 @@ void RunLog::write_end(std::size_t peer, const PeerReport& report) {
       write(peers::EventLevel::info, peer, why);
       break;
     case PeerStatus::not_ready:
-    case PeerStatus::failed:
       write(peers::EventLevel::error, peer, why);
+      break;
+    case PeerStatus::failed:
+      write(peers::EventLevel::error, peer, why, message_ids::peer_failed);
       break;
     case PeerStatus::cancelled:
       write(peers::EventLevel::warning, peer, why);

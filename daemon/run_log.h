@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/log.h"
@@ -23,7 +24,8 @@ class RunLog final : public RunObserver {
   void note(peers::EventLevel level, const std::string& text) override;
 
  private:
-  void write(peers::EventLevel level, std::size_t peer, const std::string& text);
+  void write(peers::EventLevel level, std::size_t peer, const std::string& text,
+             std::string_view message_id = {});
   void write_end(std::size_t peer, const PeerReport& report);
 
   Log& log_;

@@ -136,13 +136,13 @@ class DaemonProcess {
   }
 
   void hold_awake(bool is_working) {
-    inhibitor_.reset();
+    inhibition_.clear();
     if (!is_working) return;
     auto held = inhibit_sleep("the backup pool is being staged");
-    if (auto* descriptor = std::get_if<peers::Descriptor>(&held))
-      inhibitor_ = std::move(*descriptor);
+    if (auto* inhibition = std::get_if<Inhibition>(&held))
+      inhibition_ = std::move(*inhibition);
     else
-      log_.debug("this machine is not kept awake: " + std::get<std::string>(held));
+      log_.debug(std::get<std::string>(held));
   }
 
   void run_ended(const RunReport& report, const RunOrigin& origin) {
@@ -190,7 +190,7 @@ class DaemonProcess {
   MetricsWriter metrics_;
   Service service_;
   std::optional<ControlServer> server_;
-  peers::Descriptor inhibitor_;
+  Inhibition inhibition_;
   std::unique_ptr<Alarm> watchdog_alarm_;
 };
 
