@@ -13,6 +13,7 @@
 #include "daemon/command_line.h"
 #include "daemon/run_command.h"
 #include "daemon/trust.h"
+#include "daemon/verify_command.h"
 
 namespace {
 
@@ -37,6 +38,9 @@ ExitCode execute(const CheckCommand& command) {
 }
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
+}
+ExitCode execute(const VerifyCommand& command) {
+  return verify_staged(command);
 }
 
 /// Commands that are understood and not there yet.

@@ -319,7 +319,7 @@ class Pool:
                 self.write_known_hosts()
             self.write_config()
         self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
-        log = [] if {"check", "trust"} & set(arguments) else ["-l", str(self.log)]
+        log = [] if {"check", "trust", "verify"} & set(arguments) else ["-l", str(self.log)]
         command = [*map(str, wrapper), str(binary()), "-c", str(self.config), *log, *map(str, arguments)]
         log_from = self.log.stat().st_size if self.log.exists() else 0
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._outputs[0],
