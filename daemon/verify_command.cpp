@@ -109,11 +109,13 @@ class Examiner {
 std::string day_text(const VerifiedDay& verified) {
   const staging::ExaminedDay& found = verified.found;
   const std::string where = iso_date(verified.day.date) + " " + peers::printable(verified.day.peer) + ": ";
+  const std::size_t problems = found.problems.size();
   std::string text;
   for (const DayProblem& problem : found.problems)
     text += where + to_string(problem.kind) + ": " + problem.message + "\n";
   return text + where + std::to_string(found.files) + " files, " + readable_size(found.bytes) +
-         (found.problems.empty() ? ", ok\n" : ", " + std::to_string(found.problems.size()) + " problems\n");
+         (problems == 0 ? ", ok\n"
+                        : ", " + std::to_string(problems) + (problems == 1 ? " problem\n" : " problems\n"));
 }
 
 std::string total_text(const Verification& verification, std::uint64_t bytes_read,
