@@ -21,6 +21,7 @@
 #include "daemon/run_command.h"
 #include "daemon/service/daemon_command.h"
 #include "daemon/trust.h"
+#include "daemon/verify_command.h"
 
 namespace {
 
@@ -45,6 +46,9 @@ ExitCode execute(const CheckCommand& command) {
 }
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
+}
+ExitCode execute(const VerifyCommand& command) {
+  return verify_staged(command);
 }
 
 ExitCode execute(const DaemonCommand& command) {

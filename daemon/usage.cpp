@@ -136,14 +136,16 @@ day could not be read.
 
 const char* const verify_usage = R"(Usage: peerstage verify [DATE] [-c PATH] [--peer NAME] [--json]
 
-Reads staged files again and compares them with the manifest of their day. Changes nothing.
+Reads staged files again and compares them with the manifest of their day. Changes nothing. Files
+that somebody added to a day are shown, but are no damage.
 
   -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
       --peer NAME       only this peer; may be repeated
       --json            print one JSON document instead
 
-Exit status: 0 everything is as it was staged, 2 command line, 4 configuration, 6 nothing could be
-verified, 7 at least one file is damaged, missing or unreadable.
+Exit status: 0 everything is as it was staged, 2 command line, 4 configuration, 6 something that was
+asked for is not there or could not be looked at, 7 at least one file is damaged, missing or
+unreadable, or a day has no manifest.
 )";
 
 const char* const status_usage =
