@@ -30,7 +30,7 @@ struct MissedSlots {
   bool operator==(const MissedSlots&) const = default;
 };
 
-constexpr std::uint32_t most_counted_slots = 10'000;
+constexpr std::uint32_t most_counted_slots = 1'000;
 
 /// The slots after `dealt_with` up to and with `now`; absent: none. One run for all of them, that of the
 /// latest, is what catching up means.
