@@ -6,8 +6,10 @@
 #include <csignal>
 #include <cstdint>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -28,6 +30,34 @@ constexpr std::uint64_t address_space = 2ULL << 30U;
 
 void require(bool done, const char* what) {
   if (!done) throw std::system_error(errno, std::generic_category(), std::string("cannot ") + what);
+}
+
+/// A range of addresses.
+struct Mapping {
+  std::uintptr_t begin = 0, end = 0;
+};
+
+/// What this process could change for others (proc_pid_maps(5)).
+std::vector<Mapping> shared_and_writable() {
+  std::vector<Mapping> found;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream fields(line);
+    Mapping mapping;
+    char dash = 0;
+    std::string rights;
+    fields >> std::hex >> mapping.begin >> dash >> mapping.end >> rights;
+    if (fields && rights.size() == 4 && rights[1] == 'w' && rights[3] == 's') found.push_back(mapping);
+  }
+  return found;
+}
+
+void unmap_what_is_shared() {
+  for (const Mapping& mapping : shared_and_writable()) {
+    // The system call takes addresses as numbers, and that is what /proc has.
+    require(::syscall(SYS_munmap, mapping.begin, mapping.end - mapping.begin) == 0,
+            "unmap what is the supervisor's");
+  }
 }
 
 std::uint64_t address_space_in_use() {
@@ -135,6 +165,7 @@ void keep_only(std::vector<int> descriptors) {
     next = number + 1;
   }
   require(::close_range(next, ~0U, 0) == 0, "close what is the supervisor's");
+  unmap_what_is_shared();
 }
 
 std::string confine(const Confinement& confinement) {

@@ -31,7 +31,9 @@ struct Confinement {
 
 /// Closes every descriptor but the standard streams and these (-1 is none), and leaves the terminal: the
 /// supervisor's log, its signals and its other workers are none of this process's business, nor is what a
-/// person sees or types. Of the standard streams only the error output stays, unless it is a terminal.
+/// person sees or types. Memory that is shared with others and could be written (the index of the catalog's
+/// log is such) is unmapped for the same reason. Of the standard streams only the error output stays, unless
+/// it is a terminal.
 void keep_only(std::vector<int> descriptors);
 
 /// Applies, in this order: limits (no core files; address space), the identity, capabilities, no_new_privs,

@@ -20,7 +20,7 @@
 #include "config/stage_plan.h"
 #include "daemon/check.h"
 #include "daemon/confine.h"
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/progress.h"
 #include "daemon/readable.h"
 #include "daemon/screen.h"

@@ -1,6 +1,6 @@
 #include <nlohmann/json.hpp>
 
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/verify_command.h"
 #include "peers/text.h"
 

@@ -115,7 +115,7 @@ void prepare_to_read(const std::string& path) {
 }
 
 std::string set_aside(const std::string& path, std::chrono::system_clock::time_point now) {
-  const std::string aside = free_name(path + ".damaged-" + compact_utc(now));
+  std::string aside = free_name(path + ".damaged-" + compact_utc(now));
   for (const char* suffix : {"-wal", "-shm", ""}) {
     if (::rename((path + suffix).c_str(), (aside + suffix).c_str()) == 0 || errno == ENOENT) continue;
     throw CatalogError("cannot set the damaged catalog " + peers::printable(path) +

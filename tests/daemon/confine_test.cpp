@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -62,6 +63,20 @@ TEST(KeepOnly, TakesTheTerminalAndTheStandardOutput) {
     ::dup2(terminal, STDERR_FILENO);
     keep_only({});
     return ::isatty(STDOUT_FILENO) == 0 && ::isatty(STDERR_FILENO) == 0 && ::getsid(0) == ::getpid();
+  }));
+}
+
+TEST(KeepOnly, UnmapsMemoryThroughWhichOthersCouldBeChanged) {
+  EXPECT_TRUE(in_child([] {
+    const auto map = [](int protection, int flags) {
+      return ::mmap(nullptr, 8192, protection, flags | MAP_ANONYMOUS, -1, 0);
+    };
+    void* const shared = map(PROT_READ | PROT_WRITE, MAP_SHARED);
+    void* const own = map(PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    const auto is_mapped = [](void* memory) { return ::msync(memory, 8192, MS_ASYNC) == 0; };
+    if (!is_mapped(shared) || !is_mapped(own)) return false;
+    keep_only({});
+    return !is_mapped(shared) && is_mapped(own);
   }));
 }
 
