@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "daemon/columns.h"
 #include "daemon/control/control_client.h"
 #include "daemon/control/request_target.h"
 #include "daemon/control/stop_signals.h"
@@ -58,7 +59,7 @@ class Display {
   void progress(const std::string& text) {
     if (output_ == FollowOutput::json) return;
     const std::string line = "run " + id_ + ": " + text;
-    if (screen_.is_terminal()) return screen_.live({line.substr(0, screen_.size().columns)});
+    if (screen_.is_terminal()) return screen_.live({cut(line, screen_.size().columns)});
     const auto now = steady_clock::now();
     if (line == last_ || (shown_ && now - *shown_ < between_plain_lines)) return;
     screen_.line(line);
