@@ -54,7 +54,7 @@ std::optional<std::string> progress_in(const ServiceState& state, const std::str
 /// The lines of somebody who looks on: in place on a terminal, now and then elsewhere.
 class Display {
  public:
-  Display(std::string id, FollowOutput output) : id_(shown(id)), output_(output) {}
+  Display(const std::string& id, FollowOutput output) : id_(shown(id)), output_(output) {}
 
   void progress(const std::string& text) {
     if (output_ == FollowOutput::json) return;
