@@ -31,7 +31,7 @@ namespace http = boost::beast::http;
 using Error = boost::system::error_code;
 using Request = http::request<http::string_body>;
 
-constexpr std::uint64_t longest_answer = 64 * 1024 * 1024;
+constexpr std::uint64_t longest_answer = std::uint64_t{64} * 1024 * 1024;
 
 std::string place(const std::string& socket) {
   return " at the control socket " + peers::printable(socket);

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "daemon/columns.h"
 #include "daemon/control/control_client.h"
 #include "daemon/control/request_target.h"
 #include "daemon/control/stop_signals.h"
@@ -53,12 +54,12 @@ std::optional<std::string> progress_in(const ServiceState& state, const std::str
 /// The lines of somebody who looks on: in place on a terminal, now and then elsewhere.
 class Display {
  public:
-  Display(std::string id, FollowOutput output) : id_(shown(id)), output_(output) {}
+  Display(const std::string& id, FollowOutput output) : id_(shown(id)), output_(output) {}
 
   void progress(const std::string& text) {
     if (output_ == FollowOutput::json) return;
     const std::string line = "run " + id_ + ": " + text;
-    if (screen_.is_terminal()) return screen_.live({line.substr(0, screen_.size().columns)});
+    if (screen_.is_terminal()) return screen_.live({cut(line, screen_.size().columns)});
     const auto now = steady_clock::now();
     if (line == last_ || (shown_ && now - *shown_ < between_plain_lines)) return;
     screen_.line(line);

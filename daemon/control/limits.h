@@ -8,8 +8,8 @@ namespace peerstage::daemon {
 /// What clients of the control socket get of the daemon's memory and time, at most. docs/control-api.md names
 /// these.
 struct ControlLimits {
-  std::size_t header_bytes = 8 * 1024;  ///< the request line included
-  std::size_t body_bytes = 64 * 1024;
+  std::size_t header_bytes = std::size_t{8} * 1024;  ///< the request line included
+  std::size_t body_bytes = std::size_t{64} * 1024;
   std::size_t clients = 64;              ///< at once
   std::size_t readers = 48;              ///< of these, such as may only look: the others always get in
   std::size_t of_one_reader = 16;        ///< of one user among these
@@ -27,7 +27,7 @@ struct ControlLimits {
 
   /// Answers that were built and not taken yet. Beyond this nobody gets another long one, and those who may
   /// only look not beyond three quarters of it.
-  std::size_t pending_bytes = 32 * 1024 * 1024;
+  std::size_t pending_bytes = std::size_t{32} * 1024 * 1024;
 };
 
 }  // namespace peerstage::daemon

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <exception>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -77,17 +78,18 @@ Value value_or_refuse(std::variant<Value, Refusal> result) {
   return std::get<Value>(std::move(result));
 }
 
-bool has_peer(const ServiceState& state, const std::string& name) {
-  return std::ranges::find(state.peers, name, &ServicePeer::name) != state.peers.end();
-}
-
 /// The state, with these peers alone.
 ServiceState with_peers(ServiceState state, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    if (!has_peer(state, name))
+  const std::set<std::string> wanted(names.begin(), names.end());
+  std::set<std::string> found;
+  std::erase_if(state.peers, [&](const ServicePeer& peer) {
+    if (!wanted.contains(peer.name)) return true;
+    found.insert(peer.name);
+    return false;
+  });
+  for (const std::string& name : wanted)
+    if (!found.contains(name))
       throw Refused(404, "there is no peer " + peers::printable(name, longest_quote));
-  }
-  std::erase_if(state.peers, [&](const ServicePeer& peer) { return !std::ranges::count(names, peer.name); });
   return state;
 }
 

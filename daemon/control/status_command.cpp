@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "daemon/columns.h"
 #include "daemon/control/control_address.h"
 #include "daemon/control/control_client.h"
 #include "daemon/control/request_target.h"
@@ -107,7 +108,7 @@ class Watched {
 
  private:
   std::string fitting(const std::string& text) const {
-    return screen_.is_terminal() ? text.substr(0, screen_.size().columns) : text;
+    return screen_.is_terminal() ? cut(text, screen_.size().columns) : text;
   }
 
   std::string target_;

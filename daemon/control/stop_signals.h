@@ -1,8 +1,7 @@
 #pragma once
 
 #include <chrono>
-
-#include <signal.h>
+#include <csignal>
 
 #include "peers/descriptor.h"
 
