@@ -2,7 +2,8 @@
 
 namespace peerstage::daemon {
 
-/// How the program ends. 2 to 6 are those of Cedar Backup, 75 is EX_TEMPFAIL of sysexits(3).
+/// How the program ends. 2 to 6 are those of Cedar Backup, 75 is EX_TEMPFAIL of sysexits(3). `status --check`
+/// alone ends with the numbers of CheckStatus (daemon/service/check_plugin.h) instead.
 enum class ExitCode : int {
   ok = 0,             ///< every required peer is staged
   command_line = 2,   ///< the command line is wrong

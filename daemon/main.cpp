@@ -11,11 +11,17 @@
 
 #include "daemon/catalog/files_command.h"
 #include "daemon/catalog/history_command.h"
+#include "daemon/catalog/rebuild_command.h"
 #include "daemon/check.h"
 #include "daemon/command_line.h"
+#include "daemon/control/cancel_command.h"
+#include "daemon/control/start_command.h"
+#include "daemon/control/status_command.h"
+#include "daemon/control/steer_command.h"
 #include "daemon/run_command.h"
 #include "daemon/service/daemon_command.h"
 #include "daemon/trust.h"
+#include "daemon/verify_command.h"
 
 namespace {
 
@@ -41,15 +47,33 @@ ExitCode execute(const CheckCommand& command) {
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
 }
+ExitCode execute(const VerifyCommand& command) {
+  return verify_staged(command);
+}
 
 ExitCode execute(const DaemonCommand& command) {
   return run_daemon(command);
+}
+ExitCode execute(const RebuildCommand& command) {
+  return rebuild(command);
 }
 ExitCode execute(const HistoryCommand& command) {
   return show_history(command);
 }
 ExitCode execute(const FilesCommand& command) {
   return show_files(command);
+}
+ExitCode execute(const StatusCommand& command) {
+  return show_status(command);
+}
+ExitCode execute(const StartCommand& command) {
+  return start_run(command);
+}
+ExitCode execute(const CancelCommand& command) {
+  return cancel_run(command);
+}
+ExitCode execute(const SteerCommand& command) {
+  return steer_daemon(command);
 }
 
 /// Commands that are understood and not there yet.

@@ -186,7 +186,7 @@ class StageRun::Run final : public PoolObserver {
     }
     workers_ =
         make_workers_([this](std::size_t peer, const WorkerLink& link) { work_on(to_do_[peer], link); });
-    supervisor_.emplace(std::move(pool), limits(), timeline_, *workers_, *this);
+    supervisor_.emplace(pool, limits(), timeline_, *workers_, *this);
     observer_.begun(report_);
     supervisor_->start();
   }
@@ -359,8 +359,8 @@ const RunReport& StageRun::report() const {
   return run_->report();
 }
 
-std::chrono::year_month_day local_date(Timeline::Wall now) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+std::chrono::year_month_day local_date(Timeline::Wall when) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
   std::tm local{};
   ::localtime_r(&seconds, &local);
   return {std::chrono::year(local.tm_year + 1900),

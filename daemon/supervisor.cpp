@@ -52,7 +52,7 @@ std::vector<std::string> groups_of(const std::vector<PoolPeer>& peers) {
 
 class Supervisor::Pool {
  public:
-  Pool(std::vector<PoolPeer> peers, PoolLimits limits, Timeline& timeline, Workers& workers,
+  Pool(const std::vector<PoolPeer>& peers, PoolLimits limits, Timeline& timeline, Workers& workers,
        PoolObserver& observer, std::uint32_t seed)
       : limits_(std::move(limits)),
         timeline_(timeline),
@@ -380,9 +380,9 @@ class Supervisor::Pool {
   std::unique_ptr<Alarm> begin_, ticks_, over_;
 };
 
-Supervisor::Supervisor(std::vector<PoolPeer> peers, PoolLimits limits, Timeline& timeline, Workers& workers,
-                       PoolObserver& observer, std::uint32_t seed)
-    : pool_(std::make_unique<Pool>(std::move(peers), std::move(limits), timeline, workers, observer, seed)) {}
+Supervisor::Supervisor(const std::vector<PoolPeer>& peers, PoolLimits limits, Timeline& timeline,
+                       Workers& workers, PoolObserver& observer, std::uint32_t seed)
+    : pool_(std::make_unique<Pool>(peers, std::move(limits), timeline, workers, observer, seed)) {}
 Supervisor::~Supervisor() = default;
 
 void Supervisor::start() {

@@ -67,7 +67,7 @@ struct PoolLimits {
 class Supervisor {
  public:
   /// What is passed by reference must outlive it. `seed`: of the jitter in the delays.
-  Supervisor(std::vector<PoolPeer> peers, PoolLimits limits, Timeline& timeline, Workers& workers,
+  Supervisor(const std::vector<PoolPeer>& peers, PoolLimits limits, Timeline& timeline, Workers& workers,
              PoolObserver& observer, std::uint32_t seed = std::random_device{}());
   /// Kills the workers that are left and tells nothing.
   ~Supervisor();

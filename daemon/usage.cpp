@@ -136,14 +136,16 @@ day could not be read.
 
 const char* const verify_usage = R"(Usage: peerstage verify [DATE] [-c PATH] [--peer NAME] [--json]
 
-Reads staged files again and compares them with the manifest of their day. Changes nothing.
+Reads staged files again and compares them with the manifest of their day. Changes nothing. Files
+that somebody added to a day are shown, but are no damage.
 
   -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
       --peer NAME       only this peer; may be repeated
       --json            print one JSON document instead
 
-Exit status: 0 everything is as it was staged, 2 command line, 4 configuration, 6 nothing could be
-verified, 7 at least one file is damaged, missing or unreadable.
+Exit status: 0 everything is as it was staged, 2 command line, 4 configuration, 6 something that was
+asked for is not there or could not be looked at, 7 at least one file is damaged, missing or
+unreadable, or a day has no manifest.
 )";
 
 const char* const status_usage =
@@ -158,7 +160,7 @@ Shows how things stand with the daemon, its peers and its jobs.
       --json            print one JSON document instead
       --check           one line for Nagios or Icinga; exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
 
-Exit status: 0 shown, 2 command line, 4 configuration, 6 the daemon does not answer.
+Exit status: 0 shown, 2 command line, 6 the daemon does not answer, or refuses.
 )";
 
 const char* const start_usage = R"(Usage: peerstage run JOB [--follow]
@@ -173,8 +175,8 @@ Has the daemon run a job, or stage peers, now or as soon as the run that is goin
       --follow          show the run until it is over
       --json            print one JSON document instead
 
-Exit status: 0 begun or queued, 2 command line, 4 configuration, 6 refused, or the daemon does not
-answer; with --follow that of the run.
+Exit status: 0 begun or queued, 2 command line, 6 refused, or the daemon does not answer. With
+--follow that of the run, and 5 when the following was interrupted; the run goes on then.
 )";
 
 const char* const cancel_usage = R"(Usage: peerstage cancel [RUN] [-c PATH] [--socket PATH] [--json]
@@ -185,7 +187,7 @@ Has the daemon end a run, by default the one that is going on. What was publishe
       --socket PATH     the daemon's control socket (default: as configured)
       --json            print one JSON document instead
 
-Exit status: 0 done, 2 command line, 4 configuration, 6 refused, or the daemon does not answer.
+Exit status: 0 done, 2 command line, 6 refused, or the daemon does not answer.
 )";
 
 const char* const steer_usage = R"(Usage: peerstage pause|resume|reload [-c PATH] [--socket PATH] [--json]

@@ -4,6 +4,7 @@
 
 #include "daemon/catalog/catalog_file.h"
 #include "daemon/catalog/catalog_session.h"
+#include "daemon/catalog/peer_history.h"
 #include "daemon/catalog/peer_rows.h"
 #include "daemon/catalog/run_rows.h"
 #include "daemon/catalog/stored_values.h"
@@ -163,6 +164,7 @@ void Catalog::end_peer(const std::string& run, const PeerReport& report) {
 
 void Catalog::end_run(const RunReport& report) {
   database_->write_run(report.id, [&](soci::session& sql, RunNumber number) {
+    mark_tried_peers_begun(sql, number, report);
     forget_doubtful_trees(sql, number);
     close_run(sql, number, report);
   });

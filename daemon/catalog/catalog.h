@@ -64,7 +64,7 @@ struct PeerHistory {
       last_good;  ///< end of the last run that had it staged or unchanged; its start while it is not over
   std::string last_good_run;
   std::uint64_t files = 0, bytes = 0;  ///< of that
-  std::optional<PeerReport> last;      ///< of the last run that had it at all
+  std::optional<PeerReport> last;      ///< of the last run that had it at all; without what was left out
   std::string last_run;
   unsigned failures_since = 0;  ///< runs since the last good one in which it was not staged
 };

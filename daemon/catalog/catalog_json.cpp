@@ -1,7 +1,7 @@
 #include "daemon/catalog/catalog_json.h"
 
-#include "daemon/utc.h"
 #include "daemon/report_json.h"
+#include "daemon/utc.h"
 
 namespace peerstage::daemon {
 namespace {

@@ -71,6 +71,7 @@ class CatalogSession {
 
   void open(Catalog::Access access);
   void judge(Catalog::Access access, int newest);
+  void check_pages();
   void keep_files_of_the_log();
   void bring_up_to_date(const std::vector<Migration>& known);
   int pragma(const char* name);

@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "daemon/catalog/open_catalog.h"
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/readable.h"
 #include "daemon/report_json.h"
 #include "daemon/text_table.h"
@@ -19,21 +19,19 @@ std::string sum_of(const WorkFile& file) {
 
 std::optional<std::string> modified(const WorkFile& file) {
   if (file.source_mtime == 0) return std::nullopt;
-  return iso_utc(std::chrono::system_clock::from_time_t(file.source_mtime));
+  return utc(std::chrono::system_clock::from_time_t(file.source_mtime));
 }
 
 }  // namespace
 
 std::string files_table(const std::vector<WorkFile>& files) {
-  TextTable table({{"sha256", Align::left},
-                   {"size", Align::right},
-                   {"modified", Align::left},
-                   {"name", Align::left}});
+  TextTable table(
+      {{"sha256", Align::left}, {"size", Align::right}, {"modified", Align::left}, {"name", Align::left}});
   std::uint64_t bytes = 0;
   for (const WorkFile& file : files) {
     bytes += file.size;
-    table.add({sum_of(file), std::to_string(file.size), modified(file).value_or("-"),
-               peers::printable(file.name)});
+    table.add(
+        {sum_of(file), std::to_string(file.size), modified(file).value_or("-"), peers::printable(file.name)});
   }
   return table.text() + "total: " + std::to_string(files.size()) + " files, " + readable_size(bytes) + " (" +
          std::to_string(bytes) + " bytes)\n";

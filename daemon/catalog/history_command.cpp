@@ -9,7 +9,7 @@
 #include "config/values.h"
 #include "daemon/catalog/catalog_json.h"
 #include "daemon/catalog/open_catalog.h"
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "daemon/readable.h"
 #include "daemon/text_table.h"
 #include "peers/text.h"
@@ -35,6 +35,11 @@ std::string job_of(const CatalogedRun& run) {
   return run.origin.job.empty() ? to_string(run.origin.trigger) : peers::printable(run.origin.job);
 }
 
+/// A peer that is not done in a run that is not over has not been cancelled.
+bool is_still_to_do(const CatalogedRun& run, const PeerReport& peer) {
+  return !run.over && peer.status == PeerStatus::cancelled;
+}
+
 /// What the table calls a run that still goes on, or was interrupted and will be gone on with.
 std::string status_of(const CatalogedRun& run) {
   return run.over ? to_string(status(run.report)) : "unfinished";
@@ -49,18 +54,21 @@ std::string duration_of(const CatalogedRun& run) {
 
 std::vector<std::string> row_of(const CatalogedRun& run) {
   std::uint64_t bytes = 0;
-  std::size_t good = 0, ignored = 0;
+  std::size_t good = 0, bad = 0;
   for (const PeerReport& peer : run.report.peers) {
     bytes += peer.bytes;
-    if (is_good(peer)) ++good;
-    if (peer.status == PeerStatus::ignored) ++ignored;
+    if (is_good(peer)) {
+      ++good;
+    } else if (peer.status != PeerStatus::ignored && !is_still_to_do(run, peer)) {
+      ++bad;
+    }
   }
   return {iso_date(run.report.date),
           local_time(run.report.started),
           job_of(run),
           status_of(run),
           std::to_string(good),
-          std::to_string(run.report.peers.size() - good - ignored),
+          std::to_string(bad),
           readable_size(bytes),
           duration_of(run)};
 }
@@ -76,11 +84,6 @@ std::string runs_table(const std::vector<CatalogedRun>& runs) {
                    {"time", Align::right}});
   for (const CatalogedRun& run : runs) table.add(row_of(run));
   return table.text();
-}
-
-/// A peer that is not done in a run that is not over has not been cancelled.
-bool is_still_to_do(const CatalogedRun& run, const PeerReport& peer) {
-  return !run.over && peer.status == PeerStatus::cancelled;
 }
 
 std::vector<std::string> row_of(const CatalogedRun& run, const PeerReport& peer) {

@@ -14,6 +14,8 @@ namespace peerstage::daemon {
 /// Those of the report that the run does not have yet. Cancelled ones have not been done and wait.
 void insert_missing_peers(soci::session& sql, RunNumber run, const RunReport& report);
 void mark_peer_begun(soci::session& sql, RunNumber run, const std::string& peer);
+/// The same for those that wait although the report says that they were tried: that was missed.
+void mark_tried_peers_begun(soci::session& sql, RunNumber run, const RunReport& report);
 /// It is done, with this result.
 void store_peer(soci::session& sql, RunNumber run, const PeerReport& report);
 /// The same for each peer of the report that is not done.
@@ -27,6 +29,5 @@ std::vector<std::string> find_peers_at_work(soci::session& sql, RunNumber run);
 std::vector<PeerReport> read_peers(soci::session& sql, RunNumber run);
 std::optional<std::string> find_run_that_staged(soci::session& sql, const std::string& peer,
                                                 const std::string& date);
-std::vector<PeerHistory> read_histories(soci::session& sql);
 
 }  // namespace peerstage::daemon

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "daemon/catalog/staged_days.h"
-#include "daemon/iso_time.h"
+#include "daemon/utc.h"
 #include "peers/failure.h"
 #include "peers/peer.h"
 #include "peers/staging/held_tree.h"

@@ -23,8 +23,8 @@ struct RebuildReport {
 /// publication to the last one's.
 ///
 /// May take long (it looks at every file of the days that it adds) and may be killed at any time: what was
-/// added is whole, and another call goes on from there. Others may write meanwhile: it writes a thousand files
-/// at a time, and what a run has told by then wins. In a child process: see Catalog about forks. Throws
+/// added is whole, and another call goes on from there. Others may write meanwhile: it writes a thousand
+/// files at a time, and what a run has told by then wins. In a child process: see Catalog about forks. Throws
 /// CatalogError when the catalog fails, else nothing: what it cannot read it tells and passes over.
 RebuildReport rebuild_catalog(Catalog& catalog, const std::string& staging_dir);
 

@@ -17,6 +17,9 @@
 namespace peerstage::daemon {
 namespace {
 
+/// Short, so that whoever comes behind a flood of callers does not wait for long.
+constexpr int longest_queue = 128;
+
 std::string reason(int error) {
   return std::generic_category().message(error);
 }
@@ -106,7 +109,7 @@ ControlSocket ControlSocket::listen_at(const std::string& path, std::optional<gi
   result.device_ = made.st_dev;
   result.inode_ = made.st_ino;
   if (group) open_to_group(path, *group);
-  if (::listen(result.socket_.get(), SOMAXCONN) != 0) fail(path, reason(errno));
+  if (::listen(result.socket_.get(), longest_queue) != 0) fail(path, reason(errno));
   return result;
 }
 

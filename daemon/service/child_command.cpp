@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <sys/mman.h>
@@ -30,6 +31,8 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+constexpr std::size_t largest_pipe = 1U << 20U;  // pipe(7), pipe-max-size
 
 /// A file can be given whole and at once; a pipe would have to be fed while the child reads it, or does not.
 peers::Descriptor file_in_memory(const std::string& content) {
@@ -128,6 +131,7 @@ class ChildCommand::Running : public std::enable_shared_from_this<Running> {
     order_.input = {};
     process_.emplace([this, &input](int output) { ::_exit(run_child(order_.body, input.get(), output)); });
     output_.assign(process_->take_records().release());
+    output_.non_blocking(true);  // Asio waits in read_some() otherwise
     ended_.assign(process_->take_handle().release());
     alarm_ = timeline_.after(order_.deadline, guarded([this] { end_it(ChildResult::End::deadline); }));
     read_on();
@@ -162,14 +166,22 @@ class ChildCommand::Running : public std::enable_shared_from_this<Running> {
     };
   }
 
+  /// Waits first and reads then: what the loop had read into the buffer itself, read_rest() would overwrite.
   void read_on() {
-    output_.async_read_some(asio::buffer(buffer_),
-                            [self = shared_from_this()](error_code error, std::size_t count) {
-                              if (error)
-                                return;  // its end, mostly; what else there is, the end of the process tells
-                              self->take(count);
-                              self->read_on();
-                            });
+    output_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](error_code error) {
+                         if (error) return;
+                         const error_code problem = self->read_piece();
+                         if (!problem || problem == asio::error::would_block) self->read_on();
+                       });
+  }
+
+  /// An error, the end of the stream among them: there is nothing to read, perhaps for now.
+  error_code read_piece() {
+    error_code error;
+    const std::size_t count = output_.read_some(asio::buffer(buffer_), error);
+    if (!error) take(count);
+    return error;
   }
 
   void take(std::size_t count) {
@@ -205,12 +217,7 @@ class ChildCommand::Running : public std::enable_shared_from_this<Running> {
 
   /// What it wrote last is in the pipe; somebody who still has the other end must not keep us.
   void read_rest() {
-    error_code error;
-    for (std::size_t left = order_.output_limit; left > 0 && !error;) {
-      const std::size_t count =
-          output_.read_some(asio::buffer(buffer_.data(), std::min(left, buffer_.size())), error);
-      if (!error) take(count);
-      left -= std::min(left, count);
+    for (std::size_t pieces = largest_pipe / buffer_.size(); pieces > 0 && !read_piece(); --pieces) {
     }
   }
 

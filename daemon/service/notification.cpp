@@ -43,13 +43,17 @@ std::vector<std::string> names_with(const RunReport& report, PeerStatus status) 
   return names;
 }
 
+std::string peer_count(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " peer" : " peers");
+}
+
 /// What a run came to, in a few words.
 std::string verdict(config::NotifyOn event, const RunReport& report) {
   const std::string again = event == config::NotifyOn::recovery ? " again" : "";
-  const std::string of_all = " of " + std::to_string(report.peers.size()) + " peers";
+  const std::string of_all = " of " + peer_count(report.peers.size());
   switch (status(report)) {
     case RunStatus::ok:
-      return "ok" + again + ", " + std::to_string(report.peers.size()) + " peers";
+      return "ok" + again + ", " + peer_count(report.peers.size());
     case RunStatus::failed: {
       const auto names = names_with(report, PeerStatus::failed);
       return "failed with " + std::to_string(names.size()) + of_all + ": " + enumerated(names);
@@ -124,12 +128,11 @@ Notification stale_notification(const std::vector<StalePeer>& peers, const std::
     entries.push_back(stale_peer(peer, now));
     lines += stale_line(peer, now);
   }
-  const std::string count = std::to_string(peers.size()) + (peers.size() == 1 ? " peer" : " peers");
   return {config::NotifyOn::stale,
           "",
           "",
           "stale",
-          "peerstage on " + host + ": " + count + " stale: " + enumerated(names),
+          "peerstage on " + host + ": " + peer_count(peers.size()) + " stale: " + enumerated(names),
           written({{"version", 1}, {"event", "stale"}, {"host", host}, {"peers", entries}}),
           "These peers have had no good stage for too long (stale_after):\n\n" + lines};
 }

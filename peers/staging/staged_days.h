@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <optional>
 #include <string>
@@ -10,20 +11,24 @@
 
 namespace peerstage::peers::staging {
 
+/// The directories of a date, from the top down: "2026", "11", "20".
+std::array<std::string, 3> day_components(Date date);
+
+/// The directory of a date below the staging directory; absent: there is none. Throws PeerError, permanent,
+/// when a link or a file has a name on the way.
+std::optional<Directory> find_day(const Directory& staging, Date date);
+
 /// Where the day of a peer stands.
 struct StagedDay {
   Date date{};
-  std::string peer;
+  std::string peer;  ///< raw bytes
   auto operator<=>(const StagedDay&) const = default;
 };
 
-/// The days that stand below the staging directory, by date and peer: STAGING/YYYY/MM/DD/PEER for every
-/// directory whose name a peer can have. `date` and `peers` (none: all) say which are wanted. Throws
-/// PeerError for a directory that cannot be listed.
+/// The peers' days that stand below the staging directory, in the order of date and name: all entries of a
+/// day but files and what no peer can be called. `date` and `peers` (none: all) say which are wanted. Throws
+/// PeerError for a directory that cannot be listed, and for a link where a directory should be.
 std::vector<StagedDay> staged_days(const Directory& staging, std::optional<Date> date,
                                    const std::vector<std::string>& peers);
-
-/// The directory of a date; absent: there is none.
-std::optional<Directory> find_day(const Directory& staging, Date date);
 
 }  // namespace peerstage::peers::staging

@@ -1,8 +1,6 @@
 #include "peers/staging/staging_area.h"
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include <boost/filesystem/operations.hpp>
@@ -11,6 +9,7 @@
 
 #include "peers/peer.h"
 #include "peers/staging/publish.h"
+#include "peers/staging/staged_days.h"
 #include "peers/text.h"
 
 namespace peerstage::peers::staging {
@@ -21,15 +20,6 @@ namespace fs = boost::filesystem;
 const std::string private_name = ".peerstage";
 const std::string lock_name = ".lock";  // no peer can have this name
 const std::string new_marker_name = ".marker";
-
-/// "2026", "11", "20".
-std::array<std::string, 3> components(Date date) {
-  std::array<char, 32> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%04d%02u%02u", static_cast<int>(date.year()),
-                                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-  const std::string digits(text.data(), static_cast<std::size_t>(length));
-  return {digits.substr(0, 4), digits.substr(4, 2), digits.substr(6)};
-}
 
 /// Makes a path that a person configured, with its parents, and makes each new name durable.
 void make_with_parents(const fs::path& path) {
@@ -94,7 +84,7 @@ bool can_be_peer(const std::string& name) {
 }  // namespace
 
 std::string day_path(Date date) {
-  const auto [year, month, day] = components(date);
+  const auto [year, month, day] = day_components(date);
   return year + "/" + month + "/" + day;
 }
 
@@ -210,11 +200,7 @@ void StagingArea::remove_leftovers_of(const std::string& peer, bool configured, 
 }
 
 std::optional<Directory> StagingArea::find_day(Date date) const {
-  if (!root_) return std::nullopt;
-  const auto [year, month, day] = components(date);
-  const auto year_directory = root_->find_directory(year);
-  const auto month_directory = year_directory ? year_directory->find_directory(month) : std::nullopt;
-  return month_directory ? month_directory->find_directory(day) : std::nullopt;
+  return root_ ? staging::find_day(*root_, date) : std::nullopt;
 }
 
 void StagingArea::open_day(Date date) {
@@ -225,7 +211,7 @@ void StagingArea::open_day(Date date) {
   }
   Directory current = root_.value().duplicate();
   std::string path;
-  for (const std::string& name : components(date)) {
+  for (const std::string& name : day_components(date)) {
     Opened next = open_or_make(current, name, 0777, owner_);
     path += (path.empty() ? "" : "/") + name;
     if (next.made) made_.push_back(path);

@@ -23,14 +23,13 @@ using std::chrono::seconds;
 /// Three seconds of a worker that tells how far it is as often as real ones do.
 Script transfer() {
   Script script;
-  script.lines.push_back({milliseconds(200), WorkPlanned{1000, 1U << 30U}});
-  for (std::uint64_t i = 0; i < 30; ++i)
-    script.lines.push_back({milliseconds(100), WorkProgress{i * 30, i << 25U}});
-  script.lines.push_back({milliseconds(100), WorkEvent{peers::EventLevel::info, "resumed 3 files"}});
+  script.say(milliseconds(200), WorkPlanned{1000, 1U << 30U});
+  for (std::uint64_t i = 0; i < 30; ++i) script.say(milliseconds(100), WorkProgress{i * 30, i << 25U});
+  script.say(milliseconds(100), WorkEvent{peers::EventLevel::info, "resumed 3 files"});
   WorkResult result;
   result.change = TreeChange::changed;
   result.files = 1000;
-  script.lines.push_back({milliseconds(500), result});
+  script.say(milliseconds(500), result);
   return script;
 }
 

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -233,7 +234,8 @@ TEST(ControlServer, CutsOffWhoNeverReadsALargeAnswer) {
   RawClient client(server.path());
   client.send("GET /v1/status HTTP/1.1\r\n\r\n");
   // The answer is longer than what the sockets hold, so the server can end it only by hanging up.
-  std::this_thread::sleep_for(1s);
+  pollfd hangup{client.descriptor(), POLLRDHUP, 0};
+  ASSERT_EQ(::poll(&hangup, 1, 20'000), 1);
   const std::string answer = client.rest();
   EXPECT_EQ(status_line(answer), "200 OK");
   EXPECT_LT(answer.size(), 1'000'000U);

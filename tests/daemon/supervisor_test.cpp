@@ -25,9 +25,9 @@ using Rates = std::map<std::size_t, std::uint64_t>;
 /// A supervisor of scripted workers, on time that a test lets pass.
 class SupervisorOnPaper : public testing::Test {
  protected:
-  Supervisor& start(std::vector<PoolPeer> peers, ScriptedWorkers::Write write) {
+  Supervisor& start(const std::vector<PoolPeer>& peers, ScriptedWorkers::Write write) {
     workers.emplace(timeline, std::move(write));
-    supervisor.emplace(std::move(peers), limits, timeline, *workers, recorder, 1);
+    supervisor.emplace(peers, limits, timeline, *workers, recorder, 1);
     recorder.on_finish = [this](std::size_t peer) { ends[peer] = timeline.elapsed(); };
     supervisor->start();
     return *supervisor;
@@ -94,6 +94,18 @@ TEST_F(SupervisorOnPaper, OneThatNeverComesIsNotReadyWhenTheWaitEnds) {
   EXPECT_EQ(outcome(0).result.failure, FailureKind::not_ready);
   EXPECT_EQ(ends[0], minutes(10));
   EXPECT_EQ(recorder.starts.size(), 4U) << "at 0, 4, 8 and 10 minutes";
+}
+
+TEST_F(SupervisorOnPaper, APeerThatIsWaitedForUntilItsDeadlineWasNotReady) {
+  auto peers = pool_of(1);
+  peers[0].settings.deadline = minutes(1);
+  peers[0].settings.wait_for_collect = peers[0].settings.poll_interval = hours(1);
+  start(peers, [](std::size_t, unsigned) { return Script::fails(FailureKind::not_ready); });
+  run_to_the_end();
+  EXPECT_EQ(recorder.put_offs, 1);
+  EXPECT_EQ(outcome(0).result.failure, FailureKind::not_ready);
+  EXPECT_EQ(outcome(0).result.message, "so it goes");
+  EXPECT_EQ(ends[0], minutes(1));
 }
 
 // --- groups
@@ -221,9 +233,9 @@ TEST_F(SupervisorOnPaper, AWorkerThatMovesAgainCountsAgain) {
   start(pool_of(3), [](std::size_t peer, unsigned) {
     if (peer > 0) return Script::succeeds(seconds(10));
     Script script;
-    script.lines = {{seconds(7), WorkProgress{1, 1}}};
-    for (int i = 0; i < 20; ++i) script.lines.push_back({seconds(1), WorkProgress{1, 1}});
-    script.lines.push_back({seconds(1), WorkResult{}});
+    script.say(seconds(7), WorkProgress{1, 1});
+    for (int i = 0; i < 20; ++i) script.say(seconds(1), WorkProgress{1, 1});
+    script.say(seconds(1), WorkResult{});
     return script;
   });
   timeline.pass(seconds(6));
@@ -268,8 +280,8 @@ TEST_F(SupervisorOnPaper, WhatAStalledWorkerDoesNotUseIsForTheOthers) {
   limits.bandwidth = {1000};
   start(pool_of(2), [](std::size_t peer, unsigned) {
     Script script;
-    for (int i = 0; i < 100 && peer == 0; ++i) script.lines.push_back({seconds(1), WorkProgress{1, 1}});
-    if (peer == 1) script.lines.push_back({seconds(8), WorkProgress{1, 1}});
+    for (int i = 0; i < 100 && peer == 0; ++i) script.say(seconds(1), WorkProgress{1, 1});
+    if (peer == 1) script.say(seconds(8), WorkProgress{1, 1});
     return script;
   });
   timeline.pass(seconds(6));

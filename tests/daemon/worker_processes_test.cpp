@@ -65,7 +65,7 @@ class Counter {
 };
 
 /// A supervisor with real processes, on a real loop that listens to signals.
-RunEnd run(std::vector<PoolPeer> peers, unsigned parallel,
+RunEnd run(const std::vector<PoolPeer>& peers, unsigned parallel,
            const std::function<void(std::size_t peer, int descriptor)>& work, PoolRecorder& recorder) {
   boost::asio::io_context loop{1};
   AsioTimeline timeline(loop);
@@ -73,7 +73,7 @@ RunEnd run(std::vector<PoolPeer> peers, unsigned parallel,
                           [&work](std::size_t peer, const WorkerLink& link) { work(peer, link.records); });
   PoolLimits limits;
   limits.parallel = parallel;
-  Supervisor supervisor(std::move(peers), limits, timeline, workers, recorder);
+  Supervisor supervisor(peers, limits, timeline, workers, recorder);
   RunEnd end = RunEnd::complete;
   recorder.on_over = [&] { loop.stop(); };
   supervisor.start();
@@ -202,20 +202,6 @@ TEST(SupervisorWithProcesses, AWorkerThatBreaksTheProtocolIsKilled) {
       recorder);
   EXPECT_EQ(end, RunEnd::complete);
   EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::hostile);
-}
-
-TEST(SupervisorWithProcesses, APeerThatIsWaitedForUntilItsDeadlineWasNotReady) {
-  PoolRecorder recorder;
-  auto late = pool_of(1);
-  late[0].settings.deadline = milliseconds(50);
-  late[0].settings.wait_for_collect = late[0].settings.poll_interval = std::chrono::hours(1);
-  const RunEnd end = run(
-      late, 1, [](std::size_t, int descriptor) { tell_failure(descriptor, FailureKind::not_ready); },
-      recorder);
-  EXPECT_EQ(end, RunEnd::complete);
-  EXPECT_EQ(recorder.put_offs, 1);
-  EXPECT_EQ(recorder.outcomes[0].result.failure, FailureKind::not_ready);
-  EXPECT_EQ(recorder.outcomes[0].result.message, "so it goes");
 }
 
 TEST(SupervisorWithProcesses, AWorkerBeyondItsDeadlineIsKilledAndTheOthersGoOn) {

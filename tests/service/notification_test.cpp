@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
     Each, Subject,
     ::testing::Values(
         SubjectCase{
-            "ok", config::NotifyOn::always, {PeerStatus::staged}, "peerstage on m: stage: ok, 1 peers"},
+            "ok", config::NotifyOn::always, {PeerStatus::staged}, "peerstage on m: stage: ok, 1 peer"},
         SubjectCase{"recovered",
                     config::NotifyOn::recovery,
                     {PeerStatus::staged, PeerStatus::unchanged},

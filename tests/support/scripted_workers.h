@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -18,15 +20,21 @@
 namespace peerstage::daemon {
 
 /// What one attempt tells, and when. An attempt without an end hangs.
-struct Script {
+class Script {
+ public:
   struct Line {
-    std::chrono::milliseconds after{0};  ///< the line before
-    WorkRecord record;                   ///< a WorkResult ends it
+    std::chrono::milliseconds after;  ///< the line before
+    WorkRecord record;                ///< a WorkResult ends it
   };
-  std::vector<Line> lines;
+
+  Script& say(std::chrono::milliseconds after, const WorkRecord& record) {
+    lines_.push_back({after, record});
+    return *this;
+  }
+  const std::vector<Line>& lines() const { return lines_; }
 
   static Script ends_with(const WorkResult& result, std::chrono::milliseconds after) {
-    return {{{after, result}}};
+    return Script().say(after, result);
   }
   static Script succeeds(std::chrono::milliseconds after = {}) { return ends_with(WorkResult{}, after); }
   static Script fails(peers::FailureKind kind, std::chrono::milliseconds after = {}) {
@@ -36,6 +44,9 @@ struct Script {
     return ends_with(result, after);
   }
   static Script hangs() { return {}; }
+
+ private:
+  std::vector<Line> lines_;
 };
 
 /// Workers on paper: each attempt plays a script on the timeline.
@@ -81,11 +92,11 @@ class ScriptedWorkers final : public Workers {
 
    private:
     void wait_for_line() {
-      if (next_ == script_.lines.size()) return;
-      alarm_ = workers_.timeline_.after(script_.lines[next_].after, [this] { play(); });
+      if (next_ == script_.lines().size()) return;
+      alarm_ = workers_.timeline_.after(script_.lines()[next_].after, [this] { play(); });
     }
     void play() {
-      const WorkRecord& record = script_.lines[next_++].record;
+      const WorkRecord& record = script_.lines()[next_++].record;
       if (const auto* result = std::get_if<WorkResult>(&record)) {
         listener_.ended(*result);  // and this is gone
         return;
