@@ -37,6 +37,12 @@ class PoolOfService(Pool):
                 setattr(self, name, place / value.relative_to(self.directory))
         self.directory = place
 
+    def daemon_config_text(self, daemon=""):
+        """With a job that is not due while we look, and these elements of <daemon>."""
+        job = ("<job><name>nightly</name><schedule>0 0 1 1 *</schedule><actions>stage</actions><catch_up>N</catch_up>"
+               "</job>")
+        return self.config_text().replace("</peerstage>", f"<daemon>{job}{daemon}</daemon></peerstage>")
+
     def config_text(self):
         if any(peer.kind == "remote" for peer in self.peers):
             self.write_known_hosts()
@@ -218,6 +224,228 @@ class Logind(UnderSystemd):
 
     def test_refuses_other_users(self):
         self.assertIn("this machine is not kept from sleeping: ", self.held_by("daemon"))
+
+
+# A request to the control socket; prints the status and the document.
+ASK = r"""
+import http.client, socket, sys
+class Connection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect("/run/peerstage/control.sock")
+connection = Connection("localhost")
+connection.request(sys.argv[1], sys.argv[2], sys.argv[3] or None, {"Content-Type": "application/json"})
+answer = connection.getresponse()
+print(answer.status)
+print(answer.read().decode())
+"""
+
+
+class TheDaemon(UnderSystemd):
+    def setUp(self):
+        super().setUp()
+        self.daemon = "peerstaged.service"
+
+    def start(self, pool, daemon=""):
+        self.systemd.write("/etc/peerstage.conf", pool.daemon_config_text(daemon))
+        self.assert_ok(self.systemd.ctl("start", self.daemon))
+
+    def ask(self, method, path, body="", as_user="root"):
+        """(HTTP status, document) of the control socket."""
+        result = self.systemd.run("setpriv", f"--reuid={as_user}", f"--regid={as_user}", "--init-groups", "--reset-env",
+                                  "/usr/bin/python3", "-c", ASK, method, path, body)
+        self.assert_ok(result)
+        status, _, document = result.stdout.partition("\n")
+        return int(status), json.loads(document)
+
+    def status(self):
+        return self.ask("GET", "/v1/status")[1]
+
+    def stage_now(self):
+        status, document = self.ask("POST", "/v1/runs", '{"job": "nightly"}')
+        self.assertEqual(status, 202, document)
+
+    def wait(self, condition, what, seconds=20):
+        try:
+            return wait_until(condition, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}{self.systemd.what_happened()}") from None
+
+    def wait_for_run_to_end(self):
+        self.wait(lambda: "run" not in self.status() or not self.status()["run"], "the run to end", 60)
+
+    def make_slow_pool(self):
+        """Its one peer takes a minute."""
+        pool = self.make_pool(bandwidth_limit="200KB")
+        pool.remote("slow", {f"part{number}": bytes([number]) * 1_000_000 for number in range(12)})
+        return pool
+
+    def stage_slowly(self):
+        """A run is going on, and something of it has arrived."""
+        pool = self.make_slow_pool()
+        self.start(pool)
+        self.stage_now()
+        self.wait(pool.unfinished_bytes, "the transfer to begin")
+        return pool
+
+    def test_is_ready_when_it_can_be_asked(self):
+        self.start(self.make_pool_of_both_kinds())
+        self.assertEqual(self.ask("GET", "/v1/status")[0], 200)
+        shown = self.systemd.show(self.daemon, "ActiveState", "NotifyAccess", "StatusText")
+        self.assertEqual((shown["ActiveState"], shown["NotifyAccess"]), ("active", "main"))
+        self.assertNotEqual(shown["StatusText"], "")
+
+    def test_stages_local_and_remote_peers_that_only_root_could_read(self):
+        pool = self.make_pool_of_both_kinds()
+        self.start(pool)
+        self.stage_now()
+        self.wait(lambda: all(peer.marker.exists() for peer in pool.peers), "the peers to be staged")
+        self.wait_for_run_to_end()
+        self.assert_pool_staged(pool)
+
+    def test_keeps_its_files_where_the_unit_says(self):
+        self.start(self.make_pool_of_both_kinds())
+        backup = pwd.getpwnam("backup").pw_uid
+        for path, mode in (("/var/lib/peerstage", 0o750), ("/var/log/peerstage", 0o755),
+                           ("/var/lib/peerstage/catalog.db", None), ("/var/log/peerstage/peerstage.log", None)):
+            with self.subTest(path):
+                info = self.systemd.path(path).stat()
+                self.assertEqual(info.st_uid, backup)
+                self.assertEqual(info.st_mode & 0o007 if mode is None else stat.S_IMODE(info.st_mode), mode or 0)
+
+    def test_passes_neither_capabilities_nor_variables_on(self):
+        told = "/var/lib/peerstage/told"
+        script = self.systemd.write(
+            "/etc/tell", f"#!/bin/sh\n(env; grep Cap /proc/self/status; ls /proc/self/fd) >{told}.new; mv {told}.new {told}\n",
+            0o755)
+        pool = self.make_pool_of_both_kinds()
+        self.start(pool, f"<notify><on>always</on><command>/{script.relative_to(self.systemd.directory)}</command></notify>")
+        self.stage_now()
+        self.wait(self.systemd.path(told).exists, "the notification")
+        text = self.systemd.path(told).read_text()
+        for name in ("NOTIFY_SOCKET", "WATCHDOG", "LISTEN_"):
+            self.assertNotIn(name, text)
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertIn(f"{kind}:\t0000000000000000", text)
+
+    def test_reads_a_good_configuration_again(self):
+        pool = self.make_pool_of_both_kinds()
+        self.start(pool)
+        pool.local("new", {"data": b"new"})
+        self.systemd.write("/etc/peerstage.conf", pool.daemon_config_text())
+        self.assert_ok(self.systemd.ctl("reload", self.daemon))
+        self.assertEqual([peer["name"] for peer in self.status()["peers"]], ["here", "there", "new"])
+        self.assertEqual(self.systemd.state(self.daemon), "active")
+
+    def test_keeps_its_configuration_when_the_new_one_is_bad_and_fails_the_reload(self):
+        pool = self.make_pool_of_both_kinds()
+        self.start(pool)
+        self.systemd.write("/etc/peerstage.conf", "<cb_config><peerstage><nonsense/></peerstage></cb_config>")
+        self.assertNotEqual(self.systemd.ctl("reload", self.daemon).returncode, 0)
+        self.assertEqual([peer["name"] for peer in self.status()["peers"]], ["here", "there"])
+        self.assertEqual(self.systemd.state(self.daemon), "active")
+
+    def test_with_a_bad_configuration_is_not_started_again_and_again(self):
+        self.systemd.write("/etc/peerstage.conf", "<cb_config><peerstage><nonsense/></peerstage></cb_config>")
+        self.assertNotEqual(self.systemd.ctl("start", self.daemon).returncode, 0)
+        self.assertEqual(self.systemd.show(self.daemon, "ActiveState", "ExecMainStatus", "NRestarts"),
+                         {"ActiveState": "failed", "ExecMainStatus": "4", "NRestarts": "0"})
+        refusals = self.systemd.journal(f"MESSAGE_ID={MESSAGE_IDS['configuration_refused']}")
+        self.assertTrue(all("nonsense" in entry["MESSAGE"] or "missing" in entry["MESSAGE"] for entry in refusals))
+        self.assertNotEqual(refusals, [])
+
+    def test_is_ended_by_the_watchdog_and_started_again_when_its_loop_stands_still(self):
+        self.systemd.drop_in(self.daemon, "[Service]\nWatchdogSec=2s\nRestartSec=100ms\n")
+        self.start(self.make_pool_of_both_kinds())
+        before = self.systemd.main_pid(self.daemon)
+        time.sleep(5)   # a watchdog that is not fed ends it now
+        self.assertEqual(self.systemd.main_pid(self.daemon), before, self.systemd.what_happened())
+        self.systemd.run("kill", "-STOP", before)
+        self.wait(lambda: self.systemd.show(self.daemon, "NRestarts", "ActiveState") ==
+                  {"NRestarts": "1", "ActiveState": "active"}, "the restart", 30)
+        self.assertNotEqual(self.systemd.main_pid(self.daemon), before)
+        self.assertEqual(self.ask("GET", "/v1/status")[0], 200)
+
+    def test_that_is_killed_in_a_run_goes_on_with_it(self):
+        self.systemd.drop_in(self.daemon, "[Service]\nRestartSec=100ms\n")
+        pool = self.stage_slowly()
+        self.systemd.run("kill", "-KILL", self.systemd.main_pid(self.daemon))
+        self.wait(lambda: self.systemd.show(self.daemon, "NRestarts")["NRestarts"] == "1", "the restart")
+        self.wait(lambda: self.systemd.state(self.daemon) == "active" and self.status()["run"], "the run to go on")
+        self.assert_sound(pool)
+
+    def test_stops_within_ten_seconds_in_the_middle_of_a_run(self):
+        pool = self.stage_slowly()
+        begun = time.monotonic()
+        self.assert_ok(self.systemd.ctl("stop", self.daemon))
+        self.assertLess(time.monotonic() - begun, 10)
+        self.assertEqual(self.systemd.show(self.daemon, "ActiveState", "Result", "ExecMainStatus"),
+                         {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"})
+        self.assertGreater(pool.unfinished_bytes(), 0)   # where it goes on
+        self.assert_sound(pool)
+
+    def test_shuts_down_with_the_machine_without_waiting_for_the_run(self):
+        pool = self.stage_slowly()
+        begun = time.monotonic()
+        self.systemd.ctl("poweroff", "--no-wall", "--ignore-inhibitors")
+        self.systemd.process.wait(20)
+        self.assertLess(time.monotonic() - begun, 15)
+        self.assert_sound(pool)
+
+    def test_keeps_the_machine_awake_while_it_stages(self):
+        self.assert_ok(self.systemd.ctl("start", "dbus.service", "systemd-logind.service"))
+        self.systemd.run("cp", self.systemd.prefix / "share/polkit-1/rules.d/peerstage.rules", "/etc/polkit-1/rules.d/")
+        if not Path("/usr/lib/polkit-1/polkitd").exists():
+            self.skipTest("polkit is not installed")
+        self.assert_ok(self.systemd.ctl("start", "polkit.service"))
+        held = lambda: self.systemd.run("systemd-inhibit", "--list").stdout.count("peerstage")  # noqa: E731
+        self.stage_slowly()
+        self.assertEqual(held(), 2, self.systemd.what_happened())
+        self.ask("POST", "/v1/cancel")
+        self.wait(lambda: held() == 0, "the locks to be let go of")
+
+    def test_is_started_by_a_question_and_leaves_the_socket_to_systemd(self):
+        self.systemd.write("/etc/peerstage.conf", self.make_pool_of_both_kinds().daemon_config_text())
+        self.assert_ok(self.systemd.ctl("start", "peerstaged.socket"))
+        self.assertEqual(self.systemd.state(self.daemon), "inactive")
+        info = self.systemd.run("stat", "-c", "%A %U:%G", "/run/peerstage/control.sock").stdout.strip()
+        self.assertEqual(info, "srw-rw---- root:peerstage")
+        self.assertEqual(self.ask("GET", "/v1/status")[0], 200)
+        self.assert_ok(self.systemd.ctl("restart", self.daemon))
+        self.assertEqual(self.ask("GET", "/v1/status")[0], 200)
+        self.assert_ok(self.systemd.ctl("stop", self.daemon))
+        self.assertEqual(self.ask("GET", "/v1/status")[0], 200)   # which starts it
+        self.assert_ok(self.systemd.ctl("stop", "peerstaged.socket", self.daemon))
+        self.assertNotEqual(self.systemd.run("test", "-e", "/run/peerstage/control.sock").returncode, 0)
+
+    def test_makes_its_socket_itself_without_the_socket_unit(self):
+        self.assert_ok(self.systemd.ctl("mask", "--runtime", "--now", "peerstaged.socket"))
+        self.start(self.make_pool_of_both_kinds(), "<control_group>peerstage</control_group>")
+        info = self.systemd.run("stat", "-c", "%A %U:%G", "/run/peerstage/control.sock").stdout.strip()
+        self.assertEqual(info, "srw-rw---- backup:peerstage")
+        self.assertEqual(self.ask("GET", "/v1/status")[0], 200)
+
+    def test_lets_members_of_the_group_look_and_change_nothing(self):
+        self.systemd.run("usermod", "--append", "--groups", "peerstage", "daemon")
+        self.start(self.make_pool_of_both_kinds(), "<control_group>peerstage</control_group>")
+        self.assertEqual(self.ask("GET", "/v1/status", as_user="daemon")[0], 200)
+        self.assertEqual(self.ask("POST", "/v1/pause", as_user="daemon")[0], 403)
+        self.assertEqual(self.ask("POST", "/v1/pause", as_user="backup")[0], 200)
+
+    def test_tells_the_journal_what_a_line_is_about(self):
+        pool = self.make_pool_of_both_kinds()
+        pool.local("broken", {"cback.sha256": b"0" * 64 + b"  data\n", "data": b"x"})
+        self.start(pool)
+        self.stage_now()
+        self.wait(lambda: self.systemd.journal(f"MESSAGE_ID={MESSAGE_IDS['run_failed']}"), "the run to fail")
+        (begun,) = self.systemd.journal(f"MESSAGE_ID={MESSAGE_IDS['run_begun']}")
+        run = begun["PEERSTAGE_RUN"]
+        (ended,) = self.systemd.journal(f"MESSAGE_ID={MESSAGE_IDS['run_failed']}", f"PEERSTAGE_RUN={run}")
+        self.assertEqual(ended["_SYSTEMD_UNIT"], self.daemon)
+        (failed,) = self.systemd.journal(f"MESSAGE_ID={MESSAGE_IDS['peer_failed']}", "PEERSTAGE_PEER=broken")
+        self.assertEqual((failed["PRIORITY"], failed["PEERSTAGE_RUN"]), ("3", run))
+        self.assertNotEqual(self.systemd.journal("PEERSTAGE_PEER=here"), [])
 
 
 def documented(title):
