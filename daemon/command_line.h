@@ -139,8 +139,8 @@ struct EarlyExit {
 };
 
 using CommandLine = std::variant<RunCommand, CheckCommand, TrustCommand, ScheduleCommand, DaemonCommand,
-                                 HistoryCommand, FilesCommand, RebuildCommand, VerifyCommand, StatusCommand, StartCommand,
-                                 CancelCommand, SteerCommand, EarlyExit>;
+                                 HistoryCommand, FilesCommand, RebuildCommand, VerifyCommand, StatusCommand,
+                                 StartCommand, CancelCommand, SteerCommand, EarlyExit>;
 
 /// Understands the arguments (without the program's name). The grammar is that of Cedar Backup 3: getopt_long
 /// with unique abbreviations, where the long form of a switch wins over the short one and the last of the

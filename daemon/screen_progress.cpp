@@ -26,7 +26,8 @@ void ScreenProgress::progress(std::size_t peer, const WorkProgress& arrived) {
   display_->progress(peer, {arrived.files, arrived.bytes});
 }
 
-void ScreenProgress::put_off(std::size_t peer, const WorkResult& /*result*/, std::chrono::milliseconds delay) {
+void ScreenProgress::put_off(std::size_t peer, const WorkResult& /*result*/,
+                             std::chrono::milliseconds delay) {
   display_->put_off(peer, delay, timeline_.steady_now());
 }
 

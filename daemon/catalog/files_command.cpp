@@ -3,10 +3,10 @@
 #include <iostream>
 
 #include "daemon/catalog/open_catalog.h"
-#include "daemon/utc.h"
 #include "daemon/readable.h"
 #include "daemon/report_json.h"
 #include "daemon/text_table.h"
+#include "daemon/utc.h"
 #include "peers/staging/hash.h"
 #include "peers/text.h"
 

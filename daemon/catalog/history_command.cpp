@@ -9,9 +9,9 @@
 #include "config/values.h"
 #include "daemon/catalog/catalog_json.h"
 #include "daemon/catalog/open_catalog.h"
-#include "daemon/utc.h"
 #include "daemon/readable.h"
 #include "daemon/text_table.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {

@@ -129,8 +129,10 @@ RunNumber insert_run(soci::session& sql, const RunReport& report, const RunOrigi
   RunRow row = row_of(report, origin);
   sql << "select coalesce(max(number), 0) + 1 from run", into(row.number);
   sql << "insert into run (number, id, action, date, daily_dir, started, finished, is_over, is_suspended,"
-         " interrupted, error_reason, error, job, origin, slot, is_full) values (:number, :id, :action, :date, :daily_dir,"
-         " :started, :finished, :is_over, :is_suspended, :interrupted, :error_reason, :error, :job, :origin, :slot,"
+         " interrupted, error_reason, error, job, origin, slot, is_full) values (:number, :id, :action, "
+         ":date, :daily_dir,"
+         " :started, :finished, :is_over, :is_suspended, :interrupted, :error_reason, :error, :job, :origin, "
+         ":slot,"
          " :is_full)",
       use(row.number), use(row.id), use(row.action), use(row.date), use(row.daily_dir), use(row.started),
       use(row.finished), use(row.is_over), use(row.is_suspended), use(row.interrupted),

@@ -12,8 +12,8 @@
 
 namespace peerstage::daemon {
 
-/// Has `peerstage rebuild` fill the catalog from the manifests on the disk: they may be many, and nobody shall
-/// wait for them.
+/// Has `peerstage rebuild` fill the catalog from the manifests on the disk: they may be many, and nobody
+/// shall wait for them.
 class CatalogRebuilder {
  public:
   using Tell = std::function<void(peers::EventLevel, const std::string&)>;

@@ -51,7 +51,8 @@ class DaemonProcess {
         notifications_(config.daemon.notify),
         notifier_(loop_, timeline_, tell_about_runs(), notifier_settings(config)),
         rebuilder_(loop_, timeline_, tell()),
-        metrics_(timeline_, config.daemon.metrics_file, [this] { return service_.state(); }, tell()),
+        metrics_(
+            timeline_, config.daemon.metrics_file, [this] { return service_.state(); }, tell()),
         service_(timeline_, log, config, surroundings(config.file)),
         server_(std::in_place, loop_, control_socket(config), access_policy(config), service_, tell()) {}
 
@@ -86,8 +87,8 @@ class DaemonProcess {
     AccessPolicy policy;
     policy.service_user = ::geteuid();
     if (config.daemon.control_group) {
-      policy.reading_group = look_up_group(*config.daemon.control_group, "control group",
-                                           "peerstage/daemon/control_group");
+      policy.reading_group =
+          look_up_group(*config.daemon.control_group, "control group", "peerstage/daemon/control_group");
     }
     return policy;
   }

@@ -33,8 +33,8 @@ class JobBook {
 
   JobBook(Timeline& timeline, Surroundings surroundings);
 
-  /// The jobs from now on. `last_slots`: what is remembered of earlier; a job that stands neither there nor in
-  /// the book begins now. What is due already is told from the loop, not from within.
+  /// The jobs from now on. `last_slots`: what is remembered of earlier; a job that stands neither there nor
+  /// in the book begins now. What is due already is told from the loop, not from within.
   void set_jobs(std::vector<config::Job> jobs, const std::map<std::string, Wall>& last_slots);
 
   /// While paused nothing is due. Afterwards, what passed meanwhile counts as missed.
@@ -50,10 +50,10 @@ class JobBook {
  private:
   struct Entry {
     config::Job job;
-    Wall dealt_with;            ///< the last slot that was, or when the job was first seen
-    bool ever = false;          ///< dealt_with is a slot
-    std::optional<Wall> slot;   ///< the one that is waited for
-    Wall begins;                ///< of it
+    Wall dealt_with;           ///< the last slot that was, or when the job was first seen
+    bool ever = false;         ///< dealt_with is a slot
+    std::optional<Wall> slot;  ///< the one that is waited for
+    Wall begins;               ///< of it
     std::unique_ptr<Alarm> alarm;
   };
 

@@ -15,7 +15,7 @@ constexpr auto interval = std::chrono::seconds(15);
 }  // namespace
 
 MetricsWriter::MetricsWriter(Timeline& timeline, std::optional<std::string> path,
-                         std::function<ServiceState()> state, Tell tell)
+                             std::function<ServiceState()> state, Tell tell)
     : timeline_(timeline), path_(std::move(path)), state_(std::move(state)), tell_(std::move(tell)) {}
 
 void MetricsWriter::write_soon() {

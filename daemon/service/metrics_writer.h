@@ -19,7 +19,7 @@ class MetricsWriter {
 
   /// Without a path it does nothing.
   MetricsWriter(Timeline& timeline, std::optional<std::string> path, std::function<ServiceState()> state,
-              Tell tell);
+                Tell tell);
 
   void start() { write(); }
   void write_soon();

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include "daemon/utc.h"
 #include "daemon/readable.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {

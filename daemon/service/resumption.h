@@ -18,8 +18,8 @@ enum class Resumption {
 
 enum class CatchUp { yes, no };
 
-/// Policy as arithmetic. A run goes on only within its own day, since its directories bear that date and peers
-/// have collected anew since. `catch_up`: what its job says, `no` for a job that is gone.
+/// Policy as arithmetic. A run goes on only within its own day, since its directories bear that date and
+/// peers have collected anew since. `catch_up`: what its job says, `no` for a job that is gone.
 Resumption judge_unfinished(const CatalogedRun& run, const config::StagePlan& plan, CatchUp catch_up,
                             std::chrono::year_month_day today);
 

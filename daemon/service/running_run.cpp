@@ -4,8 +4,8 @@
 
 namespace peerstage::daemon {
 
-RunningRun::RunningRun(WantedRun wanted, const config::StagePlan& plan,
-                       const MakeWorkers& make_workers, const Parts& parts, Listener listener)
+RunningRun::RunningRun(WantedRun wanted, const config::StagePlan& plan, const MakeWorkers& make_workers,
+                       const Parts& parts, Listener listener)
     : wanted_(std::move(wanted)),
       parts_(parts),
       listener_(std::move(listener)),

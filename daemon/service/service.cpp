@@ -72,9 +72,9 @@ ReloadResult Service::reload() {
   if (!read.config) {
     config_error_.reset();
     for (const config::Finding& finding : read.findings) {
-      log_.write(finding.severity == config::Severity::error ? peers::EventLevel::error
-                                                             : peers::EventLevel::warning,
-                 finding.text());
+      log_.write(
+          finding.severity == config::Severity::error ? peers::EventLevel::error : peers::EventLevel::warning,
+          finding.text());
       if (finding.severity == config::Severity::error && !config_error_) config_error_ = finding.text();
     }
     log_.error("the configuration is wrong: the one that was loaded before stays in force");
@@ -184,7 +184,8 @@ std::string Service::status_text() const {
   if (running_) {
     const ServiceRun run = running_->state();
     return "Staging: " + std::to_string(run.done) + " of " + std::to_string(run.peers) + " peers, " +
-           readable_size(run.arrived.bytes) + (run.failed > 0 ? ", " + std::to_string(run.failed) + " failed" : "");
+           readable_size(run.arrived.bytes) +
+           (run.failed > 0 ? ", " + std::to_string(run.failed) + " failed" : "");
   }
   if (paused_) return "Paused";
   std::optional<WallTime> next;

@@ -48,8 +48,8 @@ class Service final : public Controllable {
 
   /// Opens the catalog, goes on with what was interrupted, and waits for the jobs.
   void start();
-  /// Begins nothing more, and ends a run that goes on so that the next start goes on with it. All is over when
-  /// this returns.
+  /// Begins nothing more, and ends a run that goes on so that the next start goes on with it. All is over
+  /// when this returns.
   void stop();
 
   void catalog_rebuilt();
@@ -66,7 +66,6 @@ class Service final : public Controllable {
   ReloadResult reload() override;
 
  private:
-
   // The schedule.
   JobBook::Surroundings job_surroundings();
   std::map<std::string, WallTime> remembered_slots();

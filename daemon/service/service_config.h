@@ -23,8 +23,8 @@ struct ServiceConfigResult {
   std::vector<config::Finding> findings;
 };
 
-/// Loads and judges a configuration for the daemon: it has to have something to stage and a `<daemon>` section.
-/// Does not throw for anything that stands in the file. Blocks as long as reading it does.
+/// Loads and judges a configuration for the daemon: it has to have something to stage and a `<daemon>`
+/// section. Does not throw for anything that stands in the file. Blocks as long as reading it does.
 ServiceConfigResult load_service_config(const std::string& path, config::StartedAs started_as);
 
 }  // namespace peerstage::daemon

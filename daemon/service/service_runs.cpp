@@ -1,9 +1,8 @@
 // The runs of the service: wanted, begun, ended, and picked up after an interruption.
 
 #include <algorithm>
-#include <utility>
-
 #include <csignal>
+#include <utility>
 
 #include "daemon/message_ids.h"
 #include "daemon/readable.h"
@@ -57,7 +56,10 @@ void Service::pick_up(const CatalogedRun& run) {
   }
   if (!run.suspended) catalog_->interrupt_run(run.report.id, {now, RunInterruption::Cause::crash});
   if (step == Resumption::go_on) {
-    WantedRun rest{run.origin, rest_of(run, config_.plan), {}, {},
+    WantedRun rest{run.origin,
+                   rest_of(run, config_.plan),
+                   {},
+                   {},
                    static_cast<unsigned>(run.interruptions.size()) + (run.suspended ? 0U : 1U)};
     if (job != nullptr) rest.request.not_between = job->not_between;
     log_.info("going on with the run " + run.report.id + ", of which " +
@@ -98,10 +100,7 @@ void Service::begin_next() {
 void Service::begin(WantedRun wanted) {
   // A catalog that failed may be well again.
   if (!catalog_ || catalog_error_) open_catalog();
-  const RunningRun::Parts parts{timeline_,
-                                log_,
-                                peers_,
-                                catalog_ ? &*catalog_ : nullptr,
+  const RunningRun::Parts parts{timeline_, log_, peers_, catalog_ ? &*catalog_ : nullptr,
                                 [this](const std::string& why) { catalog_failed(why); }};
   RunningRun::Listener listener{[this](const RunReport& report) { run_begun(report); },
                                 [this](const RunReport& report) { run_ended(report); },

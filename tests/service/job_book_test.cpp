@@ -31,14 +31,13 @@ config::Job job(const std::string& name) {
 class JobBookTest : public testing::Test {
  protected:
   JobBook::Surroundings surroundings() {
-    return {[] { return Zone(); },
-            [this](const config::Job& job, Wall slot, RunTrigger trigger) {
-              told_.push_back(job.name + " " + to_string(trigger) + " " + hour(slot));
-            },
-            [this](const config::Job& job, Wall slot) {
-              told_.push_back(job.name + " missed " + hour(slot));
-            },
-            [this] { return random_; }};
+    return {
+        [] { return Zone(); },
+        [this](const config::Job& job, Wall slot, RunTrigger trigger) {
+          told_.push_back(job.name + " " + to_string(trigger) + " " + hour(slot));
+        },
+        [this](const config::Job& job, Wall slot) { told_.push_back(job.name + " missed " + hour(slot)); },
+        [this] { return random_; }};
   }
 
   std::string hour(Wall slot) const {

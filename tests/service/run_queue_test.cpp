@@ -19,8 +19,7 @@ WantedRun run(const std::string& id, RunTrigger trigger = RunTrigger::schedule) 
   return result;
 }
 
-std::string take(RunQueue& queue, Steady now = {},
-                 RunQueue::Admission admission = RunQueue::Admission::all) {
+std::string take(RunQueue& queue, Steady now = {}, RunQueue::Admission admission = RunQueue::Admission::all) {
   const auto taken = queue.take(now, admission);
   return taken ? taken->request.id : "none";
 }
