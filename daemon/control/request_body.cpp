@@ -79,11 +79,11 @@ std::vector<std::string> peers_in(const Json& value) {
 
 }  // namespace
 
-WantedRun parse_wanted_run(std::string_view body) {
+RunRequest parse_wanted_run(std::string_view body) {
   const Json document = parse_object(body, {"job", "peers", "full"});
   if (document.contains("job") == document.contains("peers"))
     not_meant("the body has to have either 'job' or 'peers'");
-  WantedRun wanted;
+  RunRequest wanted;
   if (document.contains("job")) wanted.job = name_in(document["job"], "job");
   if (document.contains("peers")) wanted.peers = peers_in(document["peers"]);
   if (!document.contains("full")) return wanted;

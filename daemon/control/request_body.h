@@ -24,16 +24,16 @@ class BadBody : public std::runtime_error {
 };
 
 /// The body of `POST /v1/runs`: either a job, or peers.
-struct WantedRun {
+struct RunRequest {
   std::string job;
   std::vector<std::string> peers;
   bool full = false;
-  bool operator==(const WantedRun&) const = default;
+  bool operator==(const RunRequest&) const = default;
 };
 
 /// {"job": "nightly"}, or {"peers": ["web1"], "full": false}. Members that are not known, that come twice, or
 /// that do not go together are refused. Throws BadBody.
-WantedRun parse_wanted_run(std::string_view body);
+RunRequest parse_wanted_run(std::string_view body);
 
 /// Of requests that say everything by their path: nothing, or {}. Throws BadBody.
 void expect_no_wishes(std::string_view body);

@@ -170,7 +170,7 @@ ApiAnswer accepted(const RunTicket& ticket) {
 
 ApiAnswer post_run(Call& call) {
   call.query.expect_nothing_else();
-  const WantedRun wanted = parse_wanted_run(call.body);
+  const RunRequest wanted = parse_wanted_run(call.body);
   return accepted(value_or_refuse(wanted.job.empty() ? call.daemon.start_peers(wanted.peers, wanted.full)
                                                      : call.daemon.start_job(wanted.job)));
 }

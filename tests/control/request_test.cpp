@@ -59,10 +59,10 @@ TEST(Query, GivesEachPartOnceAndKnowsWhatIsLeft) {
   EXPECT_THROW(Query({{"limit", "1"}, {"limit", "1"}}).one("limit"), BadQuery);
 }
 
-TEST(WantedRun, IsAJobOrPeers) {
-  EXPECT_EQ(parse_wanted_run(R"({"job": "nightly"})"), (WantedRun{"nightly", {}, false}));
-  EXPECT_EQ(parse_wanted_run(R"({"peers": ["a", "b"]})"), (WantedRun{"", {"a", "b"}, false}));
-  EXPECT_EQ(parse_wanted_run(R"( {"full":true,"peers":["../x"]} )"), (WantedRun{"", {"../x"}, true}));
+TEST(RunRequest, IsAJobOrPeers) {
+  EXPECT_EQ(parse_wanted_run(R"({"job": "nightly"})"), (RunRequest{"nightly", {}, false}));
+  EXPECT_EQ(parse_wanted_run(R"({"peers": ["a", "b"]})"), (RunRequest{"", {"a", "b"}, false}));
+  EXPECT_EQ(parse_wanted_run(R"( {"full":true,"peers":["../x"]} )"), (RunRequest{"", {"../x"}, true}));
 }
 
 struct BodyCase {
@@ -71,7 +71,7 @@ struct BodyCase {
   std::string message;
 };
 
-TEST(WantedRun, IsRefusedWithASentence) {
+TEST(RunRequest, IsRefusedWithASentence) {
   constexpr auto not_json = BadBody::Kind::not_json, not_meant = BadBody::Kind::not_meant;
   const std::vector<BodyCase> cases{
       {"", not_json,
@@ -108,7 +108,7 @@ TEST(WantedRun, IsRefusedWithASentence) {
   }
 }
 
-TEST(WantedRun, IsRefusedWhateverTheBytesAre) {
+TEST(RunRequest, IsRefusedWhateverTheBytesAre) {
   const std::string nul("{\"job\0\": 1}", 11), bytes("\xff\xfe{\"job\":\"\xc3\"}");
   const std::string bomb(60'000, '['), objects = [] {
     std::string text;
