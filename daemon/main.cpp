@@ -12,6 +12,7 @@
 #include "daemon/check.h"
 #include "daemon/command_line.h"
 #include "daemon/run_command.h"
+#include "daemon/schedule/schedule_command.h"
 #include "daemon/trust.h"
 
 namespace {
@@ -37,6 +38,9 @@ ExitCode execute(const CheckCommand& command) {
 }
 ExitCode execute(const TrustCommand& command) {
   return trust_peer(command);
+}
+ExitCode execute(const ScheduleCommand& command) {
+  return show_schedule(command);
 }
 
 /// Commands that are understood and not there yet.
