@@ -171,8 +171,8 @@ bool is_possible(const CrontabRule& rule) {
 
 CrontabRule as_crontab_rule(const std::string& text) {
   CrontabRule rule;
-  rule.text = text;
   std::vector<std::string_view> fields = words(text);
+  for (const std::string_view field : fields) rule.text.append(rule.text.empty() ? "" : " ").append(field);
   std::string replaced;
   if (fields.size() == 1 && fields[0].starts_with('@')) {
     replaced = replaced_word(std::string(fields[0]));

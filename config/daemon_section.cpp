@@ -151,6 +151,27 @@ Notify read_notify(Fields& fields) {
   return notify;
 }
 
+std::string directory_of(const std::string& path) {
+  return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+}
+
+/// A program that is not there yet may come, so that who could put it there is judged.
+void check_trust_of_command(const Notify& notify, Report& report) {
+  for (std::string path = notify.target;; path = directory_of(path)) {
+    try {
+      if (const auto fault = changeable_by_others(path)) {
+        report.error(
+            notify.line, notify.element,
+            *fault + ": whoever can change this program could do anything as root; give it to root alone");
+      }
+      return;
+    } catch (const SourceError& error) {
+      if (path == notify.target) report.warning(notify.line, notify.element, error.what());
+      if (path == "/") return;
+    }
+  }
+}
+
 }  // namespace
 
 Daemon read_daemon(Fields fields) {
@@ -172,18 +193,8 @@ Daemon read_daemon(Fields fields) {
 }
 
 void check_trust_of_commands(const Daemon& daemon, Report& report) {
-  for (const Notify& notify : daemon.notify) {
-    if (notify.way != Notify::Way::command || notify.target.empty()) continue;
-    try {
-      if (const auto fault = changeable_by_others(notify.target)) {
-        report.error(
-            notify.line, notify.element,
-            *fault + ": whoever can change this program could do anything as root; give it to root alone");
-      }
-    } catch (const SourceError& error) {
-      report.error(notify.line, notify.element, error.what());
-    }
-  }
+  for (const Notify& notify : daemon.notify)
+    if (notify.way == Notify::Way::command && !notify.target.empty()) check_trust_of_command(notify, report);
 }
 
 }  // namespace peerstage::config

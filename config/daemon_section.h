@@ -12,7 +12,7 @@ namespace peerstage::config {
 Daemon read_daemon(Fields fields);
 
 /// Reports the programs of a daemon's configuration that others than root could write or replace: as root, it
-/// runs them. Looks at the file system.
+/// runs them. One that is not there is a warning. Looks at the file system.
 void check_trust_of_commands(const Daemon& daemon, Report& report);
 
 }  // namespace peerstage::config

@@ -18,7 +18,7 @@ struct CrontabRule {
   /// crontab(5): where both day fields are restricted (neither begins with an asterisk), one that matches is
   /// enough; else both have to.
   bool any_day_matches = false;
-  std::string text;  ///< as it was written
+  std::string text;  ///< as it was written, with one blank between the fields
   bool operator==(const CrontabRule&) const = default;
 };
 

@@ -41,7 +41,7 @@ TimeWindow as_time_window(const std::string& text) {
 }
 
 bool cover_whole_day(const std::vector<TimeWindow>& windows) {
-  std::bitset<24 * 60> covered;
+  std::bitset<1440> covered;
   for (const TimeWindow& window : windows)
     for (minutes time = window.begin; time != window.end; time = (time + minutes(1)) % a_day)
       covered.set(static_cast<std::size_t>(time.count()));

@@ -1,7 +1,6 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
-#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "daemon/control/status_command.h"
 #include "daemon/control/steer_command.h"
 #include "daemon/run_command.h"
+#include "daemon/schedule/schedule_command.h"
 #include "daemon/service/daemon_command.h"
 #include "daemon/trust.h"
 #include "daemon/verify_command.h"
@@ -50,7 +50,6 @@ ExitCode execute(const TrustCommand& command) {
 ExitCode execute(const VerifyCommand& command) {
   return verify_staged(command);
 }
-
 ExitCode execute(const DaemonCommand& command) {
   return run_daemon(command);
 }
@@ -75,11 +74,8 @@ ExitCode execute(const CancelCommand& command) {
 ExitCode execute(const SteerCommand& command) {
   return steer_daemon(command);
 }
-
-/// Commands that are understood and not there yet.
-template <typename Command>
-ExitCode execute(const Command&) {
-  throw std::runtime_error("this command is not built yet");
+ExitCode execute(const ScheduleCommand& command) {
+  return show_schedule(command);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "daemon/shared_rate.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <new>
 #include <system_error>
 
@@ -18,6 +19,11 @@ SharedRate::SharedRate(config::ByteCount rate) {
 
 void SharedRate::keep_to_this_worker() {
   ::madvise(page_.get(), sizeof(Page), MADV_DONTFORK);  // at worst others have a page that they do not use
+}
+
+std::shared_ptr<const std::atomic<std::uint64_t>> SharedRate::reading_side() const noexcept {
+  if (::mprotect(page_.get(), sizeof(Page), PROT_READ) != 0) std::abort();
+  return page_;
 }
 
 }  // namespace peerstage::daemon

@@ -18,8 +18,9 @@ class SharedRate {
   /// After the fork, in the supervisor: no worker to come inherits the page.
   void keep_to_this_worker();
   void set(config::ByteCount rate) { page_->store(rate.bytes, std::memory_order_relaxed); }
-  /// For the worker.
-  std::shared_ptr<const std::atomic<std::uint64_t>> reading_side() const { return page_; }
+  /// In the worker: from here on it can only read the page, which is why `keep_only` leaves it there. A
+  /// kernel that refuses that ends the process: there is nobody here to throw to.
+  std::shared_ptr<const std::atomic<std::uint64_t>> reading_side() const noexcept;
 
  private:
   using Page = std::atomic<std::uint64_t>;

@@ -178,7 +178,7 @@ class StageRun::Run final : public PoolObserver {
 
   void supervise() {
     std::vector<PoolPeer> pool;
-    list_peers(never_done(peers::FailureKind::transient, "the run ended before this peer was done"));
+    list_peers(never_done(peers::FailureKind::cancelled, "the run has not come to an end with this peer"));
     for (const std::size_t index : to_do_) {
       pool.push_back({peers_[index].staging, peers_[index].group});
       // Nobody waits for hours to see what would happen now.
@@ -257,12 +257,23 @@ class StageRun::Run final : public PoolObserver {
   }
 
   /// The last of all: the observer may destroy this.
+  /// Nobody cancelled them: the run broke.
+  void fail_what_is_not_done() {
+    note(peers::EventLevel::error, report_.error->message);
+    if (report_.interruption != Interruption::none) return;
+    for (PeerReport& peer : report_.peers) {
+      if (peer.status != PeerStatus::cancelled) continue;
+      peer.status = PeerStatus::failed;
+      peer.failure = peers::Failure{peers::FailureKind::transient, "the run ended before this peer was done"};
+    }
+  }
+
   void end() {
     is_over_ = true;
     supervisor_.reset();
     workers_.reset();
     area_.reset();
-    if (report_.error) note(peers::EventLevel::error, report_.error->message);
+    if (report_.error) fail_what_is_not_done();
     report_.finished = timeline_.wall_now();
     observer_.ended(report_);
   }

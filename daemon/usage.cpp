@@ -77,7 +77,8 @@ Shows the next runs of the jobs in the configuration.
       --count N         so many runs of each job (default: 10)
       --json            print one JSON document instead
 
-Exit status: 0 shown, 2 command line, 4 configuration, 6 there is no such job.
+Exit status: 0 shown, 2 command line, 4 configuration (no daemon section, too), 6 no such job, or
+no job at all.
 )";
 
 const char* const daemon_usage =

@@ -65,6 +65,8 @@ void CatalogRecorder::forget(const PeerState& peer) {
 }
 
 void CatalogRecorder::ended(const RunReport& report) {
+  // Whoever does not get the lock has done nothing, and comes again.
+  if (report.error && report.error->reason == RunError::Reason::locked) return;
   if (!begun_) {  // it could not even begin
     failed_ = false;
     attempt([&] { catalog_.begin_run(report, origin_); });

@@ -102,7 +102,7 @@ class Reader {
   template <typename Belongs>
   std::string take_all(Belongs belongs) {
     const auto end = std::find_if_not(rest_.begin(), rest_.end(), belongs);
-    const std::string taken(rest_.begin(), end);
+    std::string taken(rest_.begin(), end);
     rest_.remove_prefix(taken.size());
     return taken;
   }

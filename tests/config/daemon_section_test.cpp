@@ -140,10 +140,22 @@ TEST_F(Commands, AreRefusedWhereOthersCanReplaceThem) {
             std::vector<std::string>{place_ + above + " belongs to user 1, not to root" + moral_});
 }
 
-TEST_F(Commands, AreRefusedWhereTheyCannotBeJudged) {
-  const std::string missing = directory_ / "none";
-  EXPECT_EQ(errors(missing),
-            std::vector<std::string>{place_ + "cannot look at " + missing + ": No such file or directory"});
+TEST_F(Commands, ThatAreNotThereAreAWarning) {
+  const std::string missing = directory_ / "none/tell";
+  const LoadResult loaded = load_text(
+      document("<daemon>\n<notify><command>" + missing + "</command></notify></daemon>"), StartedAs::root);
+  EXPECT_TRUE(loaded.config);
+  ASSERT_EQ(loaded.findings.size(), 2U);
+  EXPECT_EQ(loaded.findings[1].severity, Severity::warning);
+  EXPECT_EQ(loaded.findings[1].message,
+            "cannot look at " + (directory_ / "none") + ": No such file or directory");
+}
+
+TEST_F(Commands, ThatAreNotThereAreRefusedWhereOthersCouldPutThemThere) {
+  ASSERT_EQ(::chmod((directory_ / "bin").c_str(), 0777), 0);
+  const std::string missing = directory_ / "bin/none/tell";
+  EXPECT_EQ(errors(missing), std::vector<std::string>{place_ + (directory_ / "bin") +
+                                                      " is writable by others than root" + moral_});
 }
 
 TEST(Groups, HaveTheirLimitsInThePlan) {
