@@ -1,6 +1,7 @@
 #include "daemon/service/service_manager.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,10 +9,12 @@
 #include <ctime>
 #include <systemd/sd-daemon.h>
 
-#include <sys/prctl.h>
+#include <linux/capability.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "daemon/one_line.h"
 
@@ -75,13 +78,23 @@ std::uint64_t monotonic_microseconds() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
 }
 
+/// What is not inheritable cannot be ambient either. A worker that needs a program to have one makes it so
+/// again.
+void pass_no_capability_on() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  if (::syscall(SYS_capget, &header, data.data()) != 0) return;
+  for (auto& half : data) half.inheritable = 0;
+  static_cast<void>(::syscall(SYS_capset, &header, data.data()));
+}
+
 }  // namespace
 
 ServiceManager::ServiceManager()
     : address_(take_variable("NOTIFY_SOCKET")),
       watchdog_interval_(take_watchdog_interval()),
       passed_(take_descriptors()) {
-  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  pass_no_capability_on();
   if (address_.empty()) return;
   socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const timeval second{1, 0};

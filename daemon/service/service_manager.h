@@ -20,7 +20,7 @@ class ServiceManager {
  public:
   /// Takes over what the manager passed on to this process. From here on no program that we start can have
   /// it: the variables $NOTIFY_SOCKET, $LISTEN_* and $WATCHDOG_* are gone from the environment, the
-  /// descriptors are closed by exec, and ambient capabilities are cleared (capabilities(7)). For the
+  /// descriptors are closed by exec, and capabilities are inherited by nobody (capabilities(7)). For the
   /// beginning of the program, once, before there are threads.
   ServiceManager();
 

@@ -211,7 +211,7 @@ TEST(PassedSocket, that_does_not_listen_is_none) {
             }));
 }
 
-TEST(AmbientCapabilities, are_not_passed_on_to_programs) {
+TEST(Capabilities, are_not_passed_on_to_programs) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root has capabilities to raise";
   const pid_t child = ::fork();
   if (child == 0) {
@@ -222,6 +222,8 @@ TEST(AmbientCapabilities, are_not_passed_on_to_programs) {
     ::syscall(SYS_capset, &header, data.data());
     if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0) != 0) ::_exit(2);
     const ServiceManager manager;
+    ::syscall(SYS_capget, &header, data.data());
+    if (data[0].inheritable != 0 || data[0].effective == 0) ::_exit(3);
     ::_exit(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_DAC_READ_SEARCH, 0, 0));
   }
   int status = 0;
