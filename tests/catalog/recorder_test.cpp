@@ -61,9 +61,16 @@ TEST_F(Recording, ARunIsInTheCatalogAsItEnded) {
 
 TEST_F(Recording, ARunThatCouldNotBeginIsThereWithItsError) {
   RunReport report = run_of("one", {});
-  report.error = RunError{RunError::Reason::locked, "another run holds it"};
+  report.error = RunError{RunError::Reason::unusable, "the disk is gone"};
   recorder.ended(report);
   EXPECT_EQ(text_of(catalog.run("one")->report), text_of(report));
+}
+
+TEST_F(Recording, ARunThatDidNotGetTheLockIsNoneYet) {
+  RunReport report = run_of("one", {});
+  report.error = RunError{RunError::Reason::locked, "another run holds it"};
+  recorder.ended(report);
+  EXPECT_FALSE(catalog.run("one").has_value());
 }
 
 TEST_F(Recording, WhatAnAttemptToldIsVoidWhenTheNextOneTells) {
