@@ -169,6 +169,13 @@ std::vector<ServicePeer> PeerBook::peers(WallTime now, std::optional<WallTime> h
   return result;
 }
 
+std::vector<ServicePeer> PeerBook::stale(WallTime now) const {
+  std::vector<ServicePeer> result;
+  for (const auto& entry : entries_)
+    if (is_stale(entry, now)) result.push_back(shown(entry, now, std::nullopt));
+  return result;
+}
+
 std::optional<ServiceRun> PeerBook::run() const {
   if (!run_) return std::nullopt;
   return run_->summary();

@@ -33,6 +33,8 @@ class PeerBook final : public RunObserver {
 
   /// The configured peers in their order. `held_until`: no transfer may start before that.
   std::vector<ServicePeer> peers(WallTime now, std::optional<WallTime> held_until = std::nullopt) const;
+  /// Those of them that are stale.
+  std::vector<ServicePeer> stale(WallTime now) const;
   /// The run that is going on; its origin, its interruptions and what holds it are left to who knows them.
   std::optional<ServiceRun> run() const;
   /// What all runs fetched since the book was made.

@@ -205,9 +205,7 @@ void Service::tell_status() {
 }
 
 void Service::look_for_stale_peers() {
-  std::vector<ServicePeer> stale = peers_.peers(timeline_.wall_now());
-  std::erase_if(stale, [](const ServicePeer& peer) { return !peer.stale; });
-  surroundings_.tell_stale(stale);
+  surroundings_.tell_stale(peers_.stale(timeline_.wall_now()));
   if (!running_) tell_status();
   stale_alarm_ = timeline_.after(stale_check_interval, [this] { look_for_stale_peers(); });
 }

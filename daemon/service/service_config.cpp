@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/user.h"
+#include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -15,11 +16,22 @@ void add_error(ServiceConfigResult& result, const std::string& path, const std::
   result.findings.push_back({config::Severity::error, path, 0, element, message});
 }
 
+/// Only root can hand files over.
+void warn_of_another_user(ServiceConfigResult& result, const std::string& path, const std::string& us,
+                          const std::string& backup_user) {
+  result.findings.push_back({config::Severity::warning, path, 0, "options/backup_user",
+                             "is " + peers::printable(backup_user) + ", but the daemon runs as " +
+                                 peers::printable(us) + ", who will own what is staged"});
+}
+
 /// Users and groups that do not exist are found now, not in the night.
 void check_users(ServiceConfigResult& result, const config::Config& config, const config::StagePlan& plan) {
   const auto& control_group = config.peerstage.daemon->control_group;
   try {
-    if (::geteuid() == 0) look_up_user(plan.backup_user, plan.backup_group);
+    if (::geteuid() == 0)
+      look_up_user(plan.backup_user, plan.backup_group);
+    else if (const std::string us = calling_user().name; us != plan.backup_user)
+      warn_of_another_user(result, config.file, us, plan.backup_user);
     if (control_group) look_up_group(*control_group, "control group", "peerstage/daemon/control_group");
   } catch (const std::runtime_error& error) {
     add_error(result, config.file, "", error.what());

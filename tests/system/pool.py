@@ -270,7 +270,8 @@ class Pool:
 
     def remote(self, name, files=None, **elements):
         elements.setdefault("port", self.sshd.port)
-        elements.setdefault("address", next(self._free_addresses))
+        if "address" not in elements:
+            elements["address"] = next(self._free_addresses)
         elements.setdefault("backup_user", self.caller)
         peer = PoolPeer(self, name, "remote", self.make_directory(f"peers/{name}"), elements)
         return self._add(peer, files)
@@ -358,7 +359,10 @@ class Pool:
         finally:
             if process in self._running:
                 self._running.remove(process)
-        return self._result(process)
+        result = self._result(process)
+        for output in process.outputs:
+            output.close()
+        return result
 
     def _result(self, process):
         texts = []
