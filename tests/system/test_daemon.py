@@ -192,6 +192,17 @@ class Reloading(DaemonTest):
         wait_until(lambda: daemon.status()["daemon"]["config_error"] is None, "SIGHUP reads it again")
         daemon.stop()
 
+    def test_with_a_bad_file_the_daemon_can_still_be_asked(self):
+        daemon = self.make_daemon()
+        self.pool.local("a", {"f": b"f"})
+        daemon.start()
+        self.pool.config.write_text(self.pool.config.read_text().replace("30 2 * * *", "99 2 * * *"))
+        self.assertEqual(self.pool.run("reload", write=False).exit, 4)
+        result = self.pool.run("status", write=False)
+        self.assertEqual(result.exit, 0, result)
+        self.assertIn("the one before stays in force", result.stdout)
+        daemon.stop()
+
     def test_a_run_that_goes_on_keeps_the_configuration_that_it_began_with(self):
         daemon = self.make_daemon(bandwidth_limit=LIMIT)
         self.pool.local("a", {"big": os.urandom(BIG // 4)})
