@@ -247,6 +247,35 @@ class Refusals(DaemonTest):
         daemon.stop()
 
 
+class Notifications(DaemonTest):
+    def told(self):
+        return self.pool.directory / "told"
+
+    def daemon_that_tells(self):
+        daemon = self.make_daemon()
+        tell = self.pool.directory / "tell"
+        tell.write_text(f"#!/bin/sh\necho $PEERSTAGE_EVENT >> {self.told()}\n")
+        tell.chmod(0o755)
+        daemon.configure(f"{JOB}<notify><on>failure,recovery</on><command>{tell}</command></notify>")
+        return daemon
+
+    def assert_told(self, *events):
+        wait_until(lambda: self.told().exists() and self.told().read_text().split() == list(events), f"told: {events}")
+
+    def test_a_recovery_is_told_also_when_the_daemon_was_restarted_after_the_failure(self):
+        daemon = self.daemon_that_tells()
+        peer = self.pool.local("a")
+        daemon.start()
+        self.assertEqual(daemon.run_job()["run"]["status"], "not_ready")
+        self.assert_told("failure")
+        daemon.stop()
+        daemon.start()
+        peer.ready()
+        self.assertEqual(daemon.run_job()["run"]["status"], "ok")
+        self.assert_told("failure", "recovery")
+        daemon.stop()
+
+
 class Upkeep(DaemonTest):
     def test_a_catalog_that_is_damaged_is_built_again_from_the_manifests(self):
         daemon = self.make_daemon()
