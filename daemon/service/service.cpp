@@ -138,7 +138,13 @@ std::map<std::string, WallTime> Service::remembered_slots() {
   std::map<std::string, WallTime> slots;
   with_catalog([&](Catalog& catalog) {
     for (const config::Job& job : config_.daemon.jobs) {
-      if (const auto slot = catalog.last_slot(job.name)) slots[job.name] = *slot;
+      if (const auto slot = catalog.last_slot(job.name)) {
+        slots[job.name] = *slot;
+        continue;
+      }
+      // From now on its slots count, also those that pass while the daemon is down: a machine that is off at
+      // that time every night would never run the job otherwise.
+      catalog.set_last_slot(job.name, timeline_.wall_now());
     }
   });
   return slots;

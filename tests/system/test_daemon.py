@@ -2,6 +2,7 @@
 """The daemon on real pools: jobs that are due, asked for, interrupted and gone on with; reloading; stopping."""
 import os
 import signal
+import sqlite3
 import time
 import unittest
 from pathlib import Path
@@ -65,6 +66,18 @@ class Runs(DaemonTest):
         run = daemon.get("/v1/runs")["runs"][0]["run"]
         self.assertEqual((run["trigger"], run["status"]), ("schedule", "ok"))
         self.assertEqual(daemon.stop().exit, 0)
+
+    def test_a_slot_that_passed_while_the_daemon_was_down_is_made_up_for_also_by_a_job_that_never_ran(self):
+        daemon = self.make_daemon(JOB.replace("30 2 * * *", "@hourly"))
+        self.pool.local("near", {"a": b"a"})
+        daemon.start()
+        daemon.stop()
+        with sqlite3.connect(daemon.catalog) as database:   # as if that had been some hours ago
+            self.assertEqual(database.execute("update job_slot set slot = slot - ?", [7200 * 10**9]).rowcount, 1)
+        daemon.start()
+        wait_until(lambda: daemon.get("/v1/runs")["runs"], "it is made up for")
+        self.assertEqual(daemon.get("/v1/runs")["runs"][0]["run"]["trigger"], "catch_up")
+        daemon.stop()
 
     def test_peers_can_be_staged_by_name_and_a_second_run_waits_for_its_turn(self):
         daemon = self.make_daemon(bandwidth_limit=LIMIT)
