@@ -90,17 +90,18 @@ std::optional<Config> read_document(const std::string& path, Report& report) {
   return std::nullopt;
 }
 
-void check_trust(const std::string& path, Report& report) {
+/// False: others could have changed it, or that cannot be known.
+bool check_trust(const std::string& path, Report& report) {
   try {
-    if (const auto fault = changeable_by_others(path)) {
-      report.error(
-          0, "",
-          *fault +
-              ": whoever can change this configuration could do anything as root; give it to root alone");
-    }
+    const auto fault = changeable_by_others(path);
+    if (!fault) return true;
+    report.error(
+        0, "",
+        *fault + ": whoever can change this configuration could do anything as root; give it to root alone");
   } catch (const SourceError& error) {
     report.error(0, "", error.what());
   }
+  return false;
 }
 
 bool exists(const std::string& path) {
@@ -123,11 +124,14 @@ std::string default_path() {
 LoadResult load(const std::string& path, StartedAs started_as) {
   Report report(path);
   std::optional<Config> config = read_document(path, report);
-  if (started_as == StartedAs::root && exists(path)) check_trust(path, report);
+  const bool is_trusted = started_as != StartedAs::root || !exists(path) || check_trust(path, report);
   if (started_as == StartedAs::root && config && config->peerstage.daemon)
     check_trust_of_commands(*config->peerstage.daemon, report);
+  std::optional<std::string> control_socket;
+  if (is_trusted && config && config->peerstage.daemon)
+    control_socket = config->peerstage.daemon->control_socket;
   if (has_errors(report.findings())) config.reset();
-  return {std::move(config), by_line(report.findings())};
+  return {std::move(config), by_line(report.findings()), std::move(control_socket)};
 }
 
 std::vector<Finding> check(const std::string& path, StartedAs started_as) {

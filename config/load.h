@@ -15,6 +15,10 @@ enum class StartedAs { user, root };
 struct LoadResult {
   std::optional<Config> config;   ///< absent if there is an error among the findings
   std::vector<Finding> findings;  ///< all of them, in the order of the lines
+  /// Where it says that the daemon listens, also when something else in it is wrong: a daemon with the
+  /// configuration before can then still be asked. Absent without a daemon section, in what is no XML, and in
+  /// what others could have changed.
+  std::optional<std::string> control_socket;
 };
 
 /// `/etc/peerstage.conf` if it exists, else `/etc/cback3.conf`.

@@ -386,9 +386,11 @@ CommandLine understand(const std::vector<std::string>& typed) {
   return run_command(arguments);
 }
 
-EarlyExit wrong(const std::string& message) {
+/// With the usage of the command of our own that was meant.
+EarlyExit wrong(const std::vector<std::string>& typed, const std::string& message) {
+  const OwnCommand* command = typed.empty() ? nullptr : find_own_command(typed.front());
   return {ExitCode::command_line, OutputStream::standard_error,
-          std::string(main_usage) + "\npeerstage: " + message + ".\n"};
+          std::string(command == nullptr ? main_usage : command->usage) + "\npeerstage: " + message + ".\n"};
 }
 
 }  // namespace
@@ -397,9 +399,9 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   try {
     return understand(arguments);
   } catch (const UsageError& error) {
-    return wrong(error.what());
+    return wrong(arguments, error.what());
   } catch (const po::error& error) {
-    return wrong(peers::printable(error.what()));
+    return wrong(arguments, peers::printable(error.what()));
   }
 }
 

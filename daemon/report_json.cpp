@@ -56,6 +56,10 @@ std::string document_text(const Json& document) {
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string error_document(const std::string& sentence) {
+  return document_text({{"version", 1}, {"error", sentence}});
+}
+
 std::string to_json(const RunReport& report) {
   return document_text({{"version", 1}, {"run", run_object(report)}, {"peers", peer_objects(report)}});
 }

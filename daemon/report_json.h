@@ -20,5 +20,7 @@ Json peer_objects(const RunReport& report);
 
 /// The text of a document, with a newline at its end.
 std::string document_text(const Json& document);
+/// The document of a command that could not do what was asked: {"version": 1, "error": sentence}.
+std::string error_document(const std::string& sentence);
 
 }  // namespace peerstage::daemon

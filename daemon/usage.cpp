@@ -43,8 +43,9 @@ Commands:
   pause, resume         have the daemon begin nothing by itself; have it go on
   reload                have the daemon read its configuration again
 
-Exit status: 0 staged, 2 command line, 3 log, 4 configuration, 5 interrupted, 6 not possible,
-7 a peer failed, 8 a peer was not ready, 75 another run is active.
+Exit status of actions: 0 staged, 2 command line, 3 log, 4 configuration, 5 interrupted,
+6 not possible, 7 a peer failed, 8 a peer was not ready, 75 another run is active. That of a
+command is told by its --help.
 )";
 
 const char* const check_usage = R"(Usage: peerstage check [-c PATH] [--json]

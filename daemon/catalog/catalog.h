@@ -81,6 +81,7 @@ struct HistoryQuery {
   std::optional<std::string> peer;
   std::optional<std::chrono::system_clock::time_point> since;  ///< begun then or later
   std::size_t limit = 100;
+  std::optional<std::string> job = std::nullopt;  ///< not together with a peer; empty: runs of no job
 };
 
 /// What has happened: runs, what became of each peer, and the files of each peer's day. It is a convenience:

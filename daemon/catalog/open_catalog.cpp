@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "config/load.h"
+#include "daemon/report_json.h"
 #include "daemon/user.h"
 #include "peers/text.h"
 
@@ -25,6 +26,7 @@ ExitCode with_catalog(const std::string& command, const std::optional<std::strin
     return act(Catalog(loaded.config->peerstage.daemon->catalog, Catalog::Access::read_only));
   } catch (const std::exception& error) {
     std::cerr << "peerstage " << command << ": " << error.what() << '\n';
+    if (format == FindingsFormat::json) std::cout << error_document(error.what()) << std::flush;
     return ExitCode::error;
   }
 }

@@ -197,6 +197,12 @@ std::vector<RunNumber> find_runs(soci::session& sql, const HistoryQuery& query) 
                             into(number), use(*query.peer), use(since), use(limit));
     return numbers_of(each, number);
   }
+  if (query.job) {
+    soci::statement each = (sql.prepare << "select number from run where started >= :since and job = :job"
+                                           " order by started desc, number desc limit :limit",
+                            into(number), use(since), use(*query.job), use(limit));
+    return numbers_of(each, number);
+  }
   soci::statement each = (sql.prepare << "select number from run where started >= :since"
                                          " order by started desc, number desc limit :limit",
                           into(number), use(since), use(limit));

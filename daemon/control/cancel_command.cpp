@@ -33,7 +33,7 @@ ExitCode cancel_run(const CancelCommand& command) {
   try {
     return report(command, ControlClient(place.socket).post(target));
   } catch (const ControlError& error) {
-    complain("cancel", error, place);
+    complain("cancel", error, place, command.json ? FindingsFormat::json : FindingsFormat::text);
   }
   return ExitCode::error;
 }

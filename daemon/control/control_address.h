@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/check.h"
 #include "daemon/command_line.h"
 #include "daemon/control/control_client.h"
 
@@ -18,7 +19,9 @@ struct ControlPlace {
 /// wrong, is no error: the daemon may run with the one before.
 ControlPlace find_daemon(const ControlAddress& address);
 
-/// Prints "peerstage COMMAND: sentence" on standard error, with the doubt where nobody answers.
-void complain(const std::string& command, const ControlError& error, const ControlPlace& place);
+/// Prints "peerstage COMMAND: sentence" on standard error, with the doubt where nobody answers; where a
+/// document is wanted, {"version": 1, "error": sentence} on standard output as well.
+void complain(const std::string& command, const ControlError& error, const ControlPlace& place,
+              FindingsFormat format);
 
 }  // namespace peerstage::daemon

@@ -47,7 +47,7 @@ ExitCode start_run(const StartCommand& command) {
   try {
     return report(command, place, ControlClient(place.socket).post("/v1/runs", body_of(command)));
   } catch (const ControlError& error) {
-    complain("run", error, place);
+    complain("run", error, place, command.json ? FindingsFormat::json : FindingsFormat::text);
   }
   return ExitCode::error;
 }

@@ -60,7 +60,8 @@ CheckResult judge(const StatusCommand& command, const ControlPlace& place) {
   } catch (const ControlError& error) {
     using Kind = ControlError::Kind;
     const bool is_down = error.kind() == Kind::not_running || error.kind() == Kind::no_answer;
-    return is_down ? daemon_does_not_answer(error.what()) : check_impossible(error.what());
+    const std::string why = error.what() + (place.doubt.empty() ? "" : ". " + place.doubt);
+    return is_down ? daemon_does_not_answer(why) : check_impossible(why);
   } catch (const std::exception& error) {
     return check_impossible(error.what());
   }
@@ -143,7 +144,7 @@ ExitCode show_status(const StatusCommand& command) {
   try {
     return command.watch ? watch(command, place) : print_once(command, place);
   } catch (const ControlError& error) {
-    complain("status", error, place);
+    complain("status", error, place, command.json ? FindingsFormat::json : FindingsFormat::text);
   } catch (const BadStateDocument& bad) {
     std::cerr << "peerstage status: what answers is no daemon of this version: " << bad.what() << '\n';
   }

@@ -36,7 +36,7 @@ const char* what_came_of(SteerCommand::What what) {
     case SteerCommand::What::reload:
       break;
   }
-  return "The configuration was read again and is in force.";
+  return "The configuration was read again; it is that of the next run.";
 }
 
 std::string text_of(const Json& finding, const char* member) {
@@ -82,7 +82,7 @@ ExitCode steer_daemon(const SteerCommand& command) {
   try {
     return report(command, ControlClient(place.socket).post("/v1/" + std::string(name_of(command.what))));
   } catch (const ControlError& error) {
-    complain(name_of(command.what), error, place);
+    complain(name_of(command.what), error, place, command.json ? FindingsFormat::json : FindingsFormat::text);
   }
   return ExitCode::error;
 }

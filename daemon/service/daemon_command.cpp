@@ -1,5 +1,6 @@
 #include "daemon/service/daemon_command.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -61,6 +62,7 @@ class DaemonProcess {
     listen_to_signals();
     feed_watchdog();
     service_.start();
+    remember_standings();
     metrics_.start();
     manager_.ready();
     loop_.run();
@@ -144,6 +146,29 @@ class DaemonProcess {
       inhibition_ = std::move(*inhibition);
     else
       log_.debug(std::get<std::string>(held));
+  }
+
+  /// How the jobs stood before this process: a good run is a recovery also when the daemon was restarted
+  /// after the bad one.
+  void remember_standings() {
+    remember_standing("");
+    for (const ServiceJob& job : service_.state().jobs) remember_standing(job.name);
+  }
+
+  /// By the last run that came to a verdict. Nearly always that is the last one; a run of a large pool is
+  /// long.
+  void remember_standing(const std::string& job) {
+    for (const std::size_t looked_at : {1U, 10U}) {
+      const auto found = service_.history({.peer = {}, .since = {}, .limit = looked_at, .job = job});
+      const auto* runs = std::get_if<std::vector<CatalogedRun>>(&found);
+      if (runs == nullptr) return;
+      const auto judged = std::ranges::find_if(*runs, [](const CatalogedRun& run) {
+        return run.over && status(run.report) != RunStatus::interrupted;
+      });
+      if (judged == runs->end()) continue;
+      occasions_.remember(job, standing_after(Standing::good, status(judged->report)));
+      return;
+    }
   }
 
   void run_ended(const RunReport& report, const RunOrigin& origin) {

@@ -17,6 +17,12 @@ std::uint64_t timestamp(WallTime when) {
   return static_cast<std::uint64_t>(std::max<decltype(seconds)>(seconds, 0));
 }
 
+/// In seconds; a clock that was set back makes nothing younger than new.
+std::uint64_t age(WallTime now, WallTime when) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now - when).count();
+  return static_cast<std::uint64_t>(std::max<decltype(seconds)>(seconds, 0));
+}
+
 void write_daemon(Exposition& out, const ServiceState& state) {
   out.family("peerstage_build_info", gauge, "Always 1; the version of the daemon is a label.");
   out.sample(1, {{"version", state.version}});
@@ -127,8 +133,6 @@ void write_peer_states(Exposition& out, const std::vector<ServicePeer>& peers) {
   }
 }
 
-/// Ages are left to the reader, who knows what time it is: an age in a file stands still when the daemon
-/// does.
 void write_peers(Exposition& out, const ServiceState& state) {
   using Peer = ServicePeer;
   out.family("peerstage_peer_info", gauge, "Always 1; what is configured of the peer are labels.");
@@ -140,6 +144,11 @@ void write_peers(Exposition& out, const ServiceState& state) {
   each_peer(out, state, "peerstage_peer_last_success_timestamp_seconds",
             "When the peer was last found staged; 0: never.",
             [](const Peer& peer) { return peer.last_good ? timestamp(*peer.last_good) : 0; });
+  // Stands still in a file when the daemon does; the timestamp above is for alerts.
+  out.family("peerstage_peer_last_success_age_seconds", gauge,
+             "How long ago that was when this was written; absent: never.");
+  for (const auto& peer : state.peers)
+    if (peer.last_good) out.sample(age(state.now, *peer.last_good), {{"peer", peer.name}});
   each_peer(out, state, "peerstage_peer_files", "Files of the peer's last good stage.",
             [](const Peer& peer) { return peer.files; });
   each_peer(out, state, "peerstage_peer_bytes", "Bytes of the peer's last good stage.",

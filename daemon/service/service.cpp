@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "daemon/message_ids.h"
 #include "daemon/readable.h"
 #include "daemon/schedule/zone.h"
 #include "daemon/service/process_usage.h"
@@ -72,10 +73,10 @@ ReloadResult Service::reload() {
   if (!read.config) {
     config_error_.reset();
     for (const config::Finding& finding : read.findings) {
-      log_.write(
-          finding.severity == config::Severity::error ? peers::EventLevel::error : peers::EventLevel::warning,
-          finding.text());
-      if (finding.severity == config::Severity::error && !config_error_) config_error_ = finding.text();
+      const bool is_error = finding.severity == config::Severity::error;
+      log_.write(is_error ? peers::EventLevel::error : peers::EventLevel::warning, finding.text(),
+                 {{}, {}, is_error ? message_ids::configuration_refused : std::string_view()});
+      if (is_error && !config_error_) config_error_ = finding.text();
     }
     log_.error("the configuration is wrong: the one that was loaded before stays in force");
     return {false, std::move(read.findings)};
@@ -138,7 +139,13 @@ std::map<std::string, WallTime> Service::remembered_slots() {
   std::map<std::string, WallTime> slots;
   with_catalog([&](Catalog& catalog) {
     for (const config::Job& job : config_.daemon.jobs) {
-      if (const auto slot = catalog.last_slot(job.name)) slots[job.name] = *slot;
+      if (const auto slot = catalog.last_slot(job.name)) {
+        slots[job.name] = *slot;
+        continue;
+      }
+      // From now on its slots count, also those that pass while the daemon is down: a machine that is off at
+      // that time every night would never run the job otherwise.
+      catalog.set_last_slot(job.name, timeline_.wall_now());
     }
   });
   return slots;

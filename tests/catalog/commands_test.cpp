@@ -166,6 +166,18 @@ TEST_F(CatalogCommandLine, WithoutADaemonThereIsNoCatalog) {
                 " has no <daemon> section in <peerstage>; the daemon keeps the catalog\n");
 }
 
+TEST_F(CatalogCommandLine, WhatCannotBeShownIsADocumentToo) {
+  HistoryCommand command;
+  command.config_path = with_daemon();
+  command.json = true;
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(show_history(command), ExitCode::error);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              StartsWith("{\n  \"version\": 1,\n  \"error\": \"there is no"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), StartsWith("peerstage history: there is no"));
+}
+
 TEST_F(CatalogCommandLine, ASinceThatIsNoneIsAMistakeOfTheCommandLine) {
   HistoryCommand command;
   command.since = "soon";

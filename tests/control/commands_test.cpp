@@ -14,6 +14,7 @@
 #include "daemon/service/state_json.h"
 #include "daemon/service/status_table.h"
 #include "tests/control/control_fixture.h"
+#include "tests/support/temporary_directory.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -141,6 +142,21 @@ TEST_F(Commands, WhereNobodyListensTheUserIsTold) {
          "peerstage resume: " + why);
 }
 
+TEST_F(Commands, WhereNobodyListensADocumentSaysSoToo) {
+  const std::string why =
+      "the daemon is not running: nobody listens at the control socket /nowhere/control.sock";
+  const std::string document = "{\n  \"version\": 1,\n  \"error\": \"" + why + "\"\n}\n";
+  const ControlAddress nowhere{{}, "/nowhere/control.sock"};
+  expect(run(show_status, StatusCommand{nowhere, {}, false, true, false}), ExitCode::error, document,
+         "peerstage status: " + why + "\n");
+  expect(run(start_run, StartCommand{nowhere, "nightly", {}, false, false, true}), ExitCode::error, document,
+         "peerstage run: " + why + "\n");
+  expect(run(cancel_run, CancelCommand{nowhere, "", true}), ExitCode::error, document,
+         "peerstage cancel: " + why + "\n");
+  expect(run(steer_daemon, SteerCommand{nowhere, SteerCommand::What::reload, true}), ExitCode::error,
+         document, "peerstage reload: " + why + "\n");
+}
+
 TEST_F(Commands, RunStartsAJobOrPeers) {
   StartCommand command;
   command.job = "nightly";
@@ -217,7 +233,8 @@ TEST_F(Commands, TheScheduleIsPausedAndGoesOn) {
 
 TEST_F(Commands, AReloadShowsWhatIsWrong) {
   const SteerCommand command{{}, SteerCommand::What::reload, false};
-  expect(run(steer_daemon, command), ExitCode::ok, "The configuration was read again and is in force.\n", "");
+  expect(run(steer_daemon, command), ExitCode::ok,
+         "The configuration was read again; it is that of the next run.\n", "");
   server_.on_loop([](FakeDaemon& daemon) {
     daemon.told_reload = {false, {{config::Severity::error, "/etc/x.conf", 7, "stage", "it is not there"}}};
   });
@@ -250,6 +267,17 @@ TEST(FindDaemon, TheSocketIsGivenOrConfiguredOrTheDefault) {
       fallback.doubt,
       "That is the default: the configuration /nowhere.conf cannot be used, and --socket says where else to "
       "ask");
+}
+
+TEST(FindDaemon, AConfigurationThatIsWrongStillSaysWhereTheDaemonListens) {
+  const test::TemporaryDirectory temporary;
+  const std::string path = temporary.write(
+      "peerstage.conf",
+      "<cb_config><peerstage><daemon><job><name>nightly</name><schedule>99 * * * *</schedule></job>"
+      "<control_socket>/somewhere/control.sock</control_socket></daemon></peerstage></cb_config>");
+  const ControlPlace place = find_daemon({path, {}});
+  EXPECT_EQ(place.socket, "/somewhere/control.sock");
+  EXPECT_EQ(place.doubt, "");
 }
 
 }  // namespace

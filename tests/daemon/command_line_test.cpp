@@ -223,6 +223,16 @@ TEST(CheckCommandLine, without_switches_means_the_default_configuration_as_text)
   EXPECT_FALSE(std::get<CheckCommand>(line).json);
 }
 
+TEST(WrongCommandLine, of_a_command_of_our_own_shows_its_usage) {
+  for (const Words& words :
+       {Words{"status", "--wrong"}, Words{"status", "web1"}, Words{"status", "--count", "3"}}) {
+    const CommandLine line = parse_command_line(words);
+    ASSERT_TRUE(std::holds_alternative<EarlyExit>(line));
+    EXPECT_EQ(std::get<EarlyExit>(line).code, ExitCode::command_line);
+    EXPECT_EQ(std::get<EarlyExit>(line).text.rfind("Usage: peerstage status", 0), 0U) << words.back();
+  }
+}
+
 TEST(TrustCommandLine, takes_one_peer_even_if_it_is_named_like_a_command) {
   const CommandLine line = parse_command_line({"trust", "check", "--yes", "-c/x"});
   ASSERT_TRUE(std::holds_alternative<TrustCommand>(line));

@@ -231,6 +231,8 @@ TEST(Metrics, tell_of_each_peer) {
   };
   EXPECT_THAT(of_peers("peerstage_peer_last_success_timestamp_seconds"),
               ElementsAre(now - 32'400, now - 144'000, 0));
+  EXPECT_EQ(families.at("peerstage_peer_last_success_age_seconds").samples,
+            (std::map<Labels, double>{{{{"peer", "web1"}}, 32'400}, {{{"peer", "db"}}, 144'000}}));
   EXPECT_THAT(of_peers("peerstage_peer_files"), ElementsAre(12, 12, 0));
   EXPECT_THAT(of_peers("peerstage_peer_bytes"), ElementsAre(123'456, 123'456, 0));
   EXPECT_THAT(of_peers("peerstage_peer_last_duration_seconds"), ElementsAre(0.84, 0.84, 0));

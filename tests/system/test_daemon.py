@@ -2,6 +2,7 @@
 """The daemon on real pools: jobs that are due, asked for, interrupted and gone on with; reloading; stopping."""
 import os
 import signal
+import sqlite3
 import time
 import unittest
 from pathlib import Path
@@ -65,6 +66,18 @@ class Runs(DaemonTest):
         run = daemon.get("/v1/runs")["runs"][0]["run"]
         self.assertEqual((run["trigger"], run["status"]), ("schedule", "ok"))
         self.assertEqual(daemon.stop().exit, 0)
+
+    def test_a_slot_that_passed_while_the_daemon_was_down_is_made_up_for_also_by_a_job_that_never_ran(self):
+        daemon = self.make_daemon(JOB.replace("30 2 * * *", "@hourly"))
+        self.pool.local("near", {"a": b"a"})
+        daemon.start()
+        daemon.stop()
+        with sqlite3.connect(daemon.catalog) as database:   # as if that had been some hours ago
+            self.assertEqual(database.execute("update job_slot set slot = slot - ?", [7200 * 10**9]).rowcount, 1)
+        daemon.start()
+        wait_until(lambda: daemon.get("/v1/runs")["runs"], "it is made up for")
+        self.assertEqual(daemon.get("/v1/runs")["runs"][0]["run"]["trigger"], "catch_up")
+        daemon.stop()
 
     def test_peers_can_be_staged_by_name_and_a_second_run_waits_for_its_turn(self):
         daemon = self.make_daemon(bandwidth_limit=LIMIT)
@@ -192,6 +205,17 @@ class Reloading(DaemonTest):
         wait_until(lambda: daemon.status()["daemon"]["config_error"] is None, "SIGHUP reads it again")
         daemon.stop()
 
+    def test_with_a_bad_file_the_daemon_can_still_be_asked(self):
+        daemon = self.make_daemon()
+        self.pool.local("a", {"f": b"f"})
+        daemon.start()
+        self.pool.config.write_text(self.pool.config.read_text().replace("30 2 * * *", "99 2 * * *"))
+        self.assertEqual(self.pool.run("reload", write=False).exit, 4)
+        result = self.pool.run("status", write=False)
+        self.assertEqual(result.exit, 0, result)
+        self.assertIn("the one before stays in force", result.stdout)
+        daemon.stop()
+
     def test_a_run_that_goes_on_keeps_the_configuration_that_it_began_with(self):
         daemon = self.make_daemon(bandwidth_limit=LIMIT)
         self.pool.local("a", {"big": os.urandom(BIG // 4)})
@@ -233,6 +257,35 @@ class Refusals(DaemonTest):
         daemon.start_job()
         wait_until(lambda: daemon.peer("a")["condition"] == "good", "the peer is staged")
         self.assertTrue((self.day() / "cback.stage").exists())
+        daemon.stop()
+
+
+class Notifications(DaemonTest):
+    def told(self):
+        return self.pool.directory / "told"
+
+    def daemon_that_tells(self):
+        daemon = self.make_daemon()
+        tell = self.pool.directory / "tell"
+        tell.write_text(f"#!/bin/sh\necho $PEERSTAGE_EVENT >> {self.told()}\n")
+        tell.chmod(0o755)
+        daemon.configure(f"{JOB}<notify><on>failure,recovery</on><command>{tell}</command></notify>")
+        return daemon
+
+    def assert_told(self, *events):
+        wait_until(lambda: self.told().exists() and self.told().read_text().split() == list(events), f"told: {events}")
+
+    def test_a_recovery_is_told_also_when_the_daemon_was_restarted_after_the_failure(self):
+        daemon = self.daemon_that_tells()
+        peer = self.pool.local("a")
+        daemon.start()
+        self.assertEqual(daemon.run_job()["run"]["status"], "not_ready")
+        self.assert_told("failure")
+        daemon.stop()
+        daemon.start()
+        peer.ready()
+        self.assertEqual(daemon.run_job()["run"]["status"], "ok")
+        self.assert_told("failure", "recovery")
         daemon.stop()
 
 
