@@ -2,6 +2,7 @@
 """The daemon on real pools: jobs that are due, asked for, interrupted and gone on with; reloading; stopping."""
 import os
 import signal
+import sqlite3
 import time
 import unittest
 from pathlib import Path
@@ -146,6 +147,18 @@ class Interruptions(DaemonTest):
         run, small, big = self.interrupted(daemon, stop)
         self.assertLess(took[0], 10)
         self.assert_goes_on(daemon, run, small, big, "shutdown")
+
+    def test_a_catalog_that_cannot_be_written_at_the_start_costs_no_interrupted_run(self):
+        daemon = self.make_daemon(bandwidth_limit=LIMIT)
+        _, _, big = self.interrupted(daemon, daemon.kill)
+        self.pool.staging_settings.pop("bandwidth_limit")
+        other = sqlite3.connect(daemon.catalog, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("begin immediate")
+        daemon.start()
+        wait_until(big.marker.exists, "the interrupted run goes on")
+        other.execute("rollback")
+        daemon.stop()
 
     def test_no_worker_outlives_a_daemon_that_was_killed(self):
         daemon = self.make_daemon(bandwidth_limit=LIMIT)
