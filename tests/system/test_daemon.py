@@ -264,6 +264,19 @@ class Upkeep(DaemonTest):
         self.assertTrue(list(daemon.state.glob("catalog.db.damaged-*")))
         daemon.stop()
 
+    def test_a_catalog_is_built_again_by_a_daemon_whose_configuration_is_named_by_a_relative_path(self):
+        daemon = self.make_daemon()
+        peer = self.pool.local("near", {"a": b"a" * 1000})
+        daemon.start()
+        daemon.run_job()
+        daemon.stop()
+        daemon.catalog.unlink()
+        beside = 'program=$0; cd "${2%/*}"; name=${2##*/}; shift 2; exec "$program" -c "$name" "$@"'
+        daemon.start(wrapper=["sh", "-c", beside])
+        wait_until(lambda: daemon.peer("near")["condition"] == "good", "the catalog is built again")
+        self.assert_catalog_is_the_disk(daemon, [peer])
+        daemon.stop()
+
     def test_the_metrics_file_tells_of_the_last_run(self):
         daemon = self.make_daemon()
         self.pool.local("a", {"f": b"f"})
