@@ -1,9 +1,7 @@
 #include "daemon/asio_timeline.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
-#include <system_error>
 #include <utility>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -45,7 +43,11 @@ class DelayAlarm final : public Alarm {
   asio::steady_timer timer_;
 };
 
-/// A timer of the wall clock; readable when it is due, and with ECANCELED when the clock was set.
+// When the clock cannot be waited for, it is looked at so often.
+constexpr auto longest_without_timer = std::chrono::milliseconds(10'000);
+
+/// A timer of the wall clock; readable when it is due, and with ECANCELED when the clock was set. Empty: none
+/// can be had.
 peers::Descriptor wall_timer(Timeline::Wall when) {
   peers::Descriptor timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
   const auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch());
@@ -55,15 +57,14 @@ peers::Descriptor wall_timer(Timeline::Wall when) {
   spec.it_value.tv_sec = nanoseconds / 1'000'000'000;
   spec.it_value.tv_nsec = nanoseconds % 1'000'000'000;
   constexpr int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
-  if (!timer || ::timerfd_settime(timer.get(), flags, &spec, nullptr) != 0)
-    throw std::system_error(errno, std::generic_category(), "cannot set a timer");
+  if (timer && ::timerfd_settime(timer.get(), flags, &spec, nullptr) != 0) timer.reset();
   return timer;
 }
 
 class WallAlarm final : public Alarm {
  public:
-  WallAlarm(asio::io_context& loop, Timeline::Wall when, Timeline::Act act)
-      : armed_(std::make_shared<Armed>(Armed{std::move(act)})), timer_(loop, wall_timer(when).release()) {
+  WallAlarm(asio::io_context& loop, peers::Descriptor timer, Timeline::Act act)
+      : armed_(std::make_shared<Armed>(Armed{std::move(act)})), timer_(loop, timer.release()) {
     timer_.async_wait(asio::posix::stream_descriptor::wait_read,
                       [armed = std::weak_ptr(armed_)](boost::system::error_code error) {
                         if (!error) ring(armed);
@@ -81,8 +82,12 @@ std::unique_ptr<Alarm> AsioTimeline::after(std::chrono::milliseconds delay, Act 
   return std::make_unique<DelayAlarm>(loop_, delay, std::move(act));
 }
 
+/// With no descriptors left, whoever waits is called too early and asks again.
 std::unique_ptr<Alarm> AsioTimeline::at(Wall when, Act act) {
-  return std::make_unique<WallAlarm>(loop_, when, std::move(act));
+  if (peers::Descriptor timer = wall_timer(when))
+    return std::make_unique<WallAlarm>(loop_, std::move(timer), std::move(act));
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(when - wall_now());
+  return after(std::min(left, longest_without_timer), std::move(act));
 }
 
 }  // namespace peerstage::daemon

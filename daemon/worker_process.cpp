@@ -26,6 +26,16 @@ std::system_error spawn_error(const char* what) {
   return {errno, std::generic_category(), what};
 }
 
+/// Nothing may be thrown into the program that this is a copy of: it would go on as a second one, and end the
+/// other workers and remove the files of the first.
+[[noreturn]] void run_in_child(const std::function<void(int descriptor)>& body, int descriptor) {
+  try {
+    body(descriptor);
+  } catch (...) {  // the exit status says so
+  }
+  ::_exit(EXIT_FAILURE);
+}
+
 }  // namespace
 
 WorkerProcess::WorkerProcess(const std::function<void(int descriptor)>& body) {
@@ -36,8 +46,7 @@ WorkerProcess::WorkerProcess(const std::function<void(int descriptor)>& body) {
   if (pid_ < 0) throw spawn_error("cannot start a worker");
   if (pid_ == 0) {
     read_end.reset();
-    body(write_end.get());
-    ::_exit(EXIT_FAILURE);
+    run_in_child(body, write_end.get());
   }
   handle_.reset(open_handle(pid_));
   if (!handle_) {

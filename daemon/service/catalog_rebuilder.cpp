@@ -3,6 +3,8 @@
 #include <sstream>
 #include <utility>
 
+#include <boost/filesystem/operations.hpp>
+
 namespace peerstage::daemon {
 namespace {
 
@@ -20,7 +22,8 @@ void CatalogRebuilder::rebuild(const std::string& config_file, std::function<voi
   if (child_) return;
   ChildOrder order;
   // A program of its own: in a child that was only forked, SQLite would believe that it holds our locks.
-  order.body = run_program({"/proc/self/exe", "rebuild", "-c", config_file}, {"LC_ALL=C.UTF-8"});
+  const std::string path = boost::filesystem::absolute(config_file).string();  // a child runs in "/"
+  order.body = run_program({"/proc/self/exe", "rebuild", "-c", path}, {"LC_ALL=C.UTF-8"});
   order.deadline = deadline;
   child_ = std::make_unique<ChildCommand>(loop_, timeline_, std::move(order),
                                           [this, done = std::move(done)](const ChildResult& result) {

@@ -17,6 +17,15 @@ constexpr auto patience = minutes(1);
 // while the clock was wrong, and must not keep the job from ever running again.
 constexpr auto furthest_ahead = hours(25);
 
+/// A slot whose random delay is running is not missed because the configuration is read again.
+template <typename Entry>
+void keep_what_is_awaited(Entry& entry, const Entry& before) {
+  if (entry.job.schedule.text != before.job.schedule.text) return;
+  if (entry.job.random_delay != before.job.random_delay) return;
+  entry.slot = before.slot;
+  entry.begins = before.begins;
+}
+
 }  // namespace
 
 JobBook::JobBook(Timeline& timeline, Surroundings surroundings)
@@ -33,6 +42,7 @@ void JobBook::set_jobs(std::vector<config::Job> jobs, const std::map<std::string
     if (const auto known = before.find(name); known != before.end()) {
       entry.dealt_with = known->second.dealt_with;
       entry.ever = known->second.ever;
+      keep_what_is_awaited(entry, known->second);
     } else if (const auto remembered = last_slots.find(name); remembered != last_slots.end()) {
       entry.dealt_with = remembered->second;
       entry.ever = true;

@@ -43,9 +43,12 @@ std::vector<RunObserver*> RunningRun::everybody() {
   return observers;
 }
 
+/// The end of one that has not begun would be recorded as that of the run that it goes on with, and one that
+/// is over has its end.
 void RunningRun::suspend(WallTime now) {
+  if (!begun_ || ended_) return;
   run_.interrupt();
-  if (!recorder_ || !begun_) return;
+  if (!recorder_) return;
   try {
     parts_.catalog->interrupt_run(id(), {now, RunInterruption::Cause::shutdown});
   } catch (const CatalogError& error) {
@@ -59,6 +62,7 @@ void RunningRun::begun(const RunReport& report) {
 }
 
 void RunningRun::ended(const RunReport& report) {
+  ended_ = true;
   listener_.ended(report);
 }
 

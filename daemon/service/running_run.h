@@ -40,7 +40,8 @@ class RunningRun final : public RunObserver {
   void start() { run_.start(); }
   /// Ends it for good.
   void cancel() { run_.interrupt(); }
-  /// Ends it so that it can be gone on with: the catalog is told of an interruption, not of an end.
+  /// Ends it so that it can be gone on with: the catalog is told of an interruption, not of an end. One that
+  /// has not begun is left as the catalog has it, and has to be destroyed then.
   void suspend(WallTime now);
 
   const WantedRun& wanted() const { return wanted_; }
@@ -60,7 +61,7 @@ class RunningRun final : public RunObserver {
   WantedRun wanted_;
   Parts parts_;
   Listener listener_;
-  bool begun_ = false;
+  bool begun_ = false, ended_ = false;
   std::optional<WallTime> held_until_;
   RunLog log_;
   std::optional<CatalogRecorder> recorder_;

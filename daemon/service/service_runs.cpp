@@ -39,10 +39,11 @@ WantedRun Service::wanted(const config::Job& job, RunTrigger trigger, std::optio
   return run;
 }
 
+/// A catalog that can be read and not be written costs no run.
 void Service::pick_up_interrupted_runs() {
-  with_catalog([this](Catalog& catalog) {
-    for (const CatalogedRun& run : catalog.unfinished_runs()) pick_up(run);
-  });
+  std::vector<CatalogedRun> unfinished;
+  with_catalog([&](const Catalog& catalog) { unfinished = catalog.unfinished_runs(); });
+  for (const CatalogedRun& run : unfinished) pick_up(run);
 }
 
 void Service::pick_up(const CatalogedRun& run) {
@@ -54,7 +55,11 @@ void Service::pick_up(const CatalogedRun& run) {
     if (is_process_gone(run.report.id)) close_run(run);
     return;
   }
-  if (!run.suspended) catalog_->interrupt_run(run.report.id, {now, RunInterruption::Cause::crash});
+  if (!run.suspended) {
+    with_catalog([&](Catalog& catalog) {
+      catalog.interrupt_run(run.report.id, {now, RunInterruption::Cause::crash});
+    });
+  }
   if (step == Resumption::go_on) {
     WantedRun rest{run.origin,
                    rest_of(run, config_.plan),
@@ -76,7 +81,7 @@ void Service::close_run(CatalogedRun run) {
   log_.warning("the run " + run.report.id + " was interrupted and is not gone on with: its day is over");
   run.report.interruption = Interruption::by_signal;
   run.report.finished = timeline_.wall_now();
-  catalog_->end_run(run.report);
+  with_catalog([&](Catalog& catalog) { catalog.end_run(run.report); });
 }
 
 void Service::begin_soon() {

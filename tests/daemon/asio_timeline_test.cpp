@@ -5,6 +5,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/support/simulated_timeline.h"
 
@@ -95,6 +96,34 @@ TYPED_TEST(TimelineContract, AnActMayLetGoOfItsOwnAlarmAndAskForAnother) {
   alarm = timeline.after(milliseconds(1), again);
   this->time_.run();
   EXPECT_EQ(done, 3);
+}
+
+/// No new descriptors, as long as it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{0, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(AsioTimeline, WithNoDescriptorsLeftATimeOfTheClockIsStillWaitedFor) {
+  RealTime time;
+  Timeline& timeline = time.timeline();
+  const auto soon = timeline.wall_now() + milliseconds(20);
+  bool done = false;
+  const auto first = timeline.after({}, [] {});  // the loop has the descriptors that it needs itself
+  const NoDescriptors none;
+  const auto alarm = timeline.at(soon, [&] { done = timeline.wall_now() >= soon; });
+  time.run();
+  EXPECT_TRUE(done);
 }
 
 TEST(SimulatedTimeline, SettingTheClockWakesWhoeverWaitsForATimeOfIt) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -110,6 +111,19 @@ TEST(SupervisorWithProcesses, EveryPeerEndsWithWhatItsWorkerTold) {
   }
   EXPECT_EQ(recorder.planned_files, 15U);
   EXPECT_EQ(recorder.events, (std::vector<std::string>(3, "hello")));
+}
+
+TEST(SupervisorWithProcesses, AWorkerThatThrowsEndsAsAWorker) {
+  const pid_t supervisor = ::getpid();
+  PoolRecorder recorder;
+  try {
+    run(
+        pool_of(1), 1, [](std::size_t, int) { throw std::runtime_error("no descriptor is left"); }, recorder);
+  } catch (const std::runtime_error&) {
+    if (::getpid() != supervisor) ::_exit(97);  // a second supervisor
+  }
+  EXPECT_EQ(recorder.outcomes[0].result.message,
+            "the worker of this peer ended without a result: it ended with status 1");
 }
 
 TEST(SupervisorWithProcesses, NoMorePeersRunThanAllowed) {

@@ -166,6 +166,21 @@ TEST_F(JobBookTest, NewJobsReplaceTheOldAndKeepWhatWasDealtWith) {
   EXPECT_EQ(told(), (std::vector<std::string>{"c schedule 2", "a schedule 2"}));
 }
 
+TEST_F(JobBookTest, AReloadDuringTheRandomDelayMissesNothing) {
+  config::Job late = job("a");
+  late.random_delay = minutes(30);
+  late.catch_up = false;
+  random_ = 0.5;
+  book_.set_jobs({late}, {});
+  timeline_.pass(hours(1) + minutes(5));
+  random_ = 0.9;
+  book_.set_jobs({late}, {});
+  timeline_.pass(minutes(9));
+  EXPECT_EQ(told(), std::vector<std::string>());
+  timeline_.pass(minutes(1));
+  EXPECT_EQ(told(), (std::vector<std::string>{"a schedule 1"}));
+}
+
 TEST_F(JobBookTest, AJobThatNeverRunsWaitsForNothing) {
   config::Job never = job("a");
   never.schedule.months.reset();

@@ -160,6 +160,18 @@ class Interruptions(DaemonTest):
         self.assertLess(took[0], 10)
         self.assert_goes_on(daemon, run, small, big, "shutdown")
 
+    def test_a_catalog_that_cannot_be_written_at_the_start_costs_no_interrupted_run(self):
+        daemon = self.make_daemon(bandwidth_limit=LIMIT)
+        _, _, big = self.interrupted(daemon, daemon.kill)
+        self.pool.staging_settings.pop("bandwidth_limit")
+        other = sqlite3.connect(daemon.catalog, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("begin immediate")
+        daemon.start()
+        wait_until(big.marker.exists, "the interrupted run goes on")
+        other.execute("rollback")
+        daemon.stop()
+
     def test_no_worker_outlives_a_daemon_that_was_killed(self):
         daemon = self.make_daemon(bandwidth_limit=LIMIT)
         self.pool.local("big", {"a": os.urandom(BIG)})
@@ -302,6 +314,19 @@ class Upkeep(DaemonTest):
         wait_until(lambda: daemon.peer("b")["last_good"], "the peers are known again")
         self.assert_catalog_is_the_disk(daemon, peers)
         self.assertTrue(list(daemon.state.glob("catalog.db.damaged-*")))
+        daemon.stop()
+
+    def test_a_catalog_is_built_again_by_a_daemon_whose_configuration_is_named_by_a_relative_path(self):
+        daemon = self.make_daemon()
+        peer = self.pool.local("near", {"a": b"a" * 1000})
+        daemon.start()
+        daemon.run_job()
+        daemon.stop()
+        daemon.catalog.unlink()
+        beside = 'program=$0; cd "${2%/*}"; name=${2##*/}; shift 2; exec "$program" -c "$name" "$@"'
+        daemon.start(wrapper=["sh", "-c", beside])
+        wait_until(lambda: daemon.peer("near")["condition"] == "good", "the catalog is built again")
+        self.assert_catalog_is_the_disk(daemon, [peer])
         daemon.stop()
 
     def test_the_metrics_file_tells_of_the_last_run(self):
