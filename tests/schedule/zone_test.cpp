@@ -75,7 +75,19 @@ TEST(Zone, ThatIsUnknownIsAnError) {
 }
 
 /// The C library reads the same descriptions.
+void expect_what_the_library_shows(const Zone& zone, WallTime when) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+  std::tm expected{};
+  ::localtime_r(&seconds, &expected);
+  const Zone::Period period = zone.period_at(when);
+  ASSERT_EQ(period.offset.count(), expected.tm_gmtoff) << zone.name() << " " << seconds;
+  ASSERT_EQ(period.abbreviation, expected.tm_zone) << zone.name() << " " << seconds;
+  ASSERT_GT(period.end, when);
+}
+
+/// Each few hours, and before and after each change to the second.
 TEST(DescribedZone, ShowsWhatTheCLibraryShows) {
+  constexpr auto step = hours(6);
   for (const char* text :
        {"UTC0", "JST-9", "<+0330>-3:30", "<-03>+03:00:00", "CET-1CEST,M3.5.0,M10.5.0/3",
         "EST5EDT,M3.2.0,M11.1.0", "EST5EDT", "AEST-10AEDT,M10.1.0,M4.1.0/3",
@@ -85,14 +97,12 @@ TEST(DescribedZone, ShowsWhatTheCLibraryShows) {
     const Environment variable("TZ", text);
     ::tzset();
     const Zone zone = Zone::described(text);
-    for (WallTime when = utc("2027-12-30 00:00"); when < utc("2029-02-01 00:00"); when += minutes(30)) {
-      const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-      std::tm expected{};
-      ::localtime_r(&seconds, &expected);
-      const Zone::Period period = zone.period_at(when);
-      ASSERT_EQ(period.offset.count(), expected.tm_gmtoff) << text << " " << seconds;
-      ASSERT_EQ(period.abbreviation, expected.tm_zone) << text;
-      ASSERT_GT(period.end, when);
+    for (WallTime when = utc("2027-12-30 00:00"); when < utc("2029-02-01 00:00"); when += step) {
+      ASSERT_NO_FATAL_FAILURE(expect_what_the_library_shows(zone, when));
+      const WallTime change = zone.period_at(when).end;
+      if (change > when + step) continue;
+      ASSERT_NO_FATAL_FAILURE(expect_what_the_library_shows(zone, change - std::chrono::seconds(1)));
+      ASSERT_NO_FATAL_FAILURE(expect_what_the_library_shows(zone, change));
     }
   }
 }
