@@ -34,4 +34,9 @@ ExitCode show_findings(const std::string& path, const std::vector<config::Findin
   return config::has_errors(findings) ? ExitCode::configuration : ExitCode::ok;
 }
 
+ExitCode show_findings(const std::string& path, const std::vector<config::Finding>& findings,
+                       FindingsFormat format) {
+  return show_findings(path, findings, format, format == FindingsFormat::json ? std::cout : std::cerr);
+}
+
 }  // namespace peerstage::daemon

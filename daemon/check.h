@@ -18,6 +18,9 @@ enum class FindingsFormat { text, json };
 /// Prints everything that was found in the configuration of this path. Warnings alone leave it valid.
 ExitCode show_findings(const std::string& path, const std::vector<config::Finding>& findings,
                        FindingsFormat format, std::ostream& output);
+/// The same for a command that has something else to show: sentences go to standard error then.
+ExitCode show_findings(const std::string& path, const std::vector<config::Finding>& findings,
+                       FindingsFormat format);
 
 /// `{"valid": ..., "findings": [...]}` with a newline at its end; also what `stage --json` prints for a
 /// configuration that is wrong.

@@ -36,18 +36,6 @@ std::uint64_t remaining(const Amount& planned, const Amount& arrived) {
   return planned.bytes > arrived.bytes ? planned.bytes - arrived.bytes : 0;
 }
 
-std::string speed_text(const RateMeter& rate) {
-  constexpr double believable = 1e18;  // the numbers come from a worker, and have to fit an integer
-  const auto speed = rate.bytes_per_second();
-  if (!speed) return {};
-  return ", " + readable_size(static_cast<std::uint64_t>(std::min(*speed, believable))) + "/s";
-}
-
-std::string left_text(std::uint64_t bytes, const RateMeter& rate) {
-  const auto left = time_left(bytes, rate.bytes_per_second());
-  return left ? ", " + readable_duration(*left) + " left" : std::string();
-}
-
 /// A file that grew is no reason to show more than everything.
 std::string percent(const Amount& planned, const Amount& arrived) {
   if (planned.bytes == 0) return "100%";
@@ -58,8 +46,8 @@ std::string percent(const Amount& planned, const Amount& arrived) {
 std::string transfer_text(const PeerProgress& peer) {
   return percent(peer.planned, peer.arrived) + ", " + std::to_string(peer.arrived.files) + " of " +
          std::to_string(peer.planned.files) + " files, " + readable_size(peer.arrived.bytes) + " of " +
-         readable_size(peer.planned.bytes) + speed_text(peer.rate) +
-         left_text(remaining(peer.planned, peer.arrived), peer.rate);
+         readable_size(peer.planned.bytes) + speed_text(peer.rate.bytes_per_second()) +
+         left_text(remaining(peer.planned, peer.arrived), peer.rate.bytes_per_second());
 }
 
 std::string phase_text(const PeerProgress& peer, SteadyTime now) {
@@ -122,6 +110,18 @@ std::optional<seconds> time_left(std::uint64_t bytes, std::optional<double> byte
   return seconds(static_cast<seconds::rep>(left));
 }
 
+std::string speed_text(std::optional<double> bytes_per_second) {
+  constexpr double believable = 1e18;  // the numbers come from a worker, and have to fit an integer
+  if (!bytes_per_second) return {};
+  const double speed = std::clamp(*bytes_per_second, 0.0, believable);
+  return ", " + readable_size(static_cast<std::uint64_t>(speed)) + "/s";
+}
+
+std::string left_text(std::uint64_t bytes, std::optional<double> bytes_per_second) {
+  const auto left = time_left(bytes, bytes_per_second);
+  return left ? ", " + readable_duration(*left) + " left" : std::string();
+}
+
 void RateMeter::sample(std::uint64_t total, SteadyTime now) {
   if (!last_ || total < total_) {
     last_ = now;
@@ -148,7 +148,8 @@ std::string total_text(const std::vector<PeerProgress>& peers, const RateMeter& 
   const bool open_end = std::any_of(peers.begin(), peers.end(), is_unplanned);
   return std::to_string(finished) + " of " + std::to_string(peers.size()) + " peers, " +
          readable_size(arrived.bytes) + (open_end ? " of at least " : " of ") + readable_size(planned.bytes) +
-         speed_text(total) + (open_end ? std::string() : left_text(remaining(planned, arrived), total));
+         speed_text(total.bytes_per_second()) +
+         (open_end ? std::string() : left_text(remaining(planned, arrived), total.bytes_per_second()));
 }
 
 std::vector<std::string> render(const std::vector<PeerProgress>& peers, const RateMeter& total,
@@ -170,7 +171,7 @@ std::vector<std::string> render(const std::vector<PeerProgress>& peers, const Ra
 
 std::string finished_text(const PeerReport& report) {
   std::string text = report.name + ": " + to_string(report.status);
-  if (report.status == PeerStatus::staged || report.status == PeerStatus::unchanged)
+  if (is_good(report.status))
     text += ", " + std::to_string(report.files) + " files, " + readable_size(report.bytes);
   if (report.attempts > 1) text += ", " + std::to_string(report.attempts) + " attempts";
   return text + ", " + readable_duration(report.duration);

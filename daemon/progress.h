@@ -51,6 +51,10 @@ double smoothed_rate(double rate, double measured, std::chrono::duration<double>
 /// Absent when nothing moves, or when it would take longer than anybody can foresee (99 days).
 std::optional<std::chrono::seconds> time_left(std::uint64_t bytes, std::optional<double> bytes_per_second);
 
+/// What is put behind an amount: ", 35 MB/s" and ", 1m20s left", or nothing where that is not known.
+std::string speed_text(std::optional<double> bytes_per_second);
+std::string left_text(std::uint64_t bytes, std::optional<double> bytes_per_second);
+
 enum class PeerPhase { waiting, connecting, transferring, put_off, finished };
 
 /// What is known about the work at one peer.

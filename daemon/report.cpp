@@ -60,6 +60,10 @@ const char* to_string(PeerStatus status) {
   return "failed";
 }
 
+bool is_good(PeerStatus status) {
+  return status == PeerStatus::staged || status == PeerStatus::unchanged;
+}
+
 const char* to_string(RunError::Reason reason) {
   switch (reason) {
     case RunError::Reason::command_line:

@@ -27,6 +27,8 @@ enum class PeerStatus {
 
 const char* to_string(PeerType type);
 const char* to_string(PeerStatus status);
+/// Is all of its day there?
+bool is_good(PeerStatus status);
 
 struct PeerReport {
   std::string name;

@@ -13,12 +13,12 @@ Json skipped(const std::vector<peers::SkippedEntry>& entries) {
   return result;
 }
 
-Json error(const std::optional<peers::Failure>& failure) {
+}  // namespace
+
+Json error_object(const std::optional<peers::Failure>& failure) {
   if (!failure) return nullptr;
   return {{"kind", peers::to_string(failure->kind)}, {"message", failure->message}};
 }
-
-}  // namespace
 
 Json peer_object(const PeerReport& report) {
   return {{"name", report.name},
@@ -30,7 +30,7 @@ Json peer_object(const PeerReport& report) {
           {"attempts", report.attempts},
           {"seconds", static_cast<double>(report.duration.count()) / 1000},
           {"skipped", skipped(report.skipped)},
-          {"error", error(report.failure)}};
+          {"error", error_object(report.failure)}};
 }
 
 Json run_object(const RunReport& report) {

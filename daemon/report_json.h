@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +12,8 @@ namespace peerstage::daemon {
 
 using Json = nlohmann::ordered_json;
 
+/// "error" of a peer; null where there is none.
+Json error_object(const std::optional<peers::Failure>& failure);
 /// "run" in the document of `stage --json`.
 Json run_object(const RunReport& report);
 /// One of its "peers".

@@ -1,25 +1,11 @@
 #include "daemon/run_log.h"
 
-#include <array>
-#include <ctime>
 #include <utility>
 
 #include "daemon/message_ids.h"
 #include "daemon/readable.h"
 
 namespace peerstage::daemon {
-namespace {
-
-std::string local_time(Timeline::Wall when) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &local);
-  return text.data();
-}
-
-}  // namespace
 
 RunLog::RunLog(Log& log, std::string run, peers::staging::RunMode mode)
     : log_(log), run_(std::move(run)), is_dry_(mode == peers::staging::RunMode::dry_run) {}
@@ -51,8 +37,9 @@ void RunLog::finished(std::size_t peer, const PeerReport& report) {
 }
 
 void RunLog::held(std::optional<Timeline::Wall> until) {
-  note(peers::EventLevel::info, until ? "no transfer starts before " + local_time(*until) + " (not_between)"
-                                      : std::string("transfers may start again (not_between)"));
+  note(peers::EventLevel::info, until
+                                    ? "no transfer starts before " + readable_time(*until) + " (not_between)"
+                                    : std::string("transfers may start again (not_between)"));
 }
 
 void RunLog::note(peers::EventLevel level, const std::string& text) {

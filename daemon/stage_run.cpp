@@ -299,7 +299,7 @@ class StageRun::Run final : public PoolObserver {
       const auto status = reported.find(peer.name);
       state.selected = status != reported.end();
       if (!state.selected) continue;
-      state.staged = status->second == PeerStatus::staged || status->second == PeerStatus::unchanged;
+      state.staged = is_good(status->second);
       state.ignorable = status->second == PeerStatus::ignored;
     }
     return peers;

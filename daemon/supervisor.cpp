@@ -27,18 +27,11 @@ constexpr auto tick_interval = milliseconds(100);
 // A hundredth: what a stalled worker would not use others shall have, and still it must be able to move.
 constexpr std::uint64_t part_of_a_stalled_worker = 100;
 
-WorkResult failed(peers::FailureKind kind, std::string message) {
-  WorkResult result;
-  result.failure = kind;
-  result.message = std::move(message);
-  return result;
-}
-
 WorkResult beyond_deadline(milliseconds deadline) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "the peer was not done within its deadline of %g s",
                 static_cast<double>(deadline.count()) / 1000);
-  return failed(peers::FailureKind::transient, text.data());
+  return failed_work(peers::FailureKind::transient, text.data());
 }
 
 std::vector<std::string> groups_of(const std::vector<PoolPeer>& peers) {
@@ -165,7 +158,7 @@ class Supervisor::Pool {
       attempt->worker = workers_.start(peer, first_rate(state), *attempt);
     } catch (const std::system_error& error) {
       queue_.give_back(peer);
-      attempt_failed(peer, failed(peers::FailureKind::transient, error.what()));
+      attempt_failed(peer, failed_work(peers::FailureKind::transient, error.what()));
       return;
     }
     state.attempt = std::move(attempt);
@@ -345,7 +338,7 @@ class Supervisor::Pool {
     if (peers_[peer].done) return;
     drop_attempt(peer);
     peers_[peer].outcome.cancelled = true;
-    finish(peer, failed(peers::FailureKind::cancelled, "the run was interrupted"));
+    finish(peer, failed_work(peers::FailureKind::cancelled, "the run was interrupted"));
   }
 
   void tick() {

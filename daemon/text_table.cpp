@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "daemon/columns.h"
+
 namespace peerstage::daemon {
 
 TextTable::TextTable(const std::vector<Column>& columns) {
@@ -17,7 +19,7 @@ std::vector<std::size_t> TextTable::widths() const {
   std::vector<std::size_t> widths(aligns_.size());
   for (const auto& row : rows_) {
     for (std::size_t column = 0; column < row.size(); ++column)
-      widths[column] = std::max(widths[column], row[column].size());
+      widths[column] = std::max(widths[column], columns_of(row[column]));
   }
   return widths;
 }
@@ -28,7 +30,7 @@ std::string TextTable::text() const {
   for (const auto& row : rows_) {
     std::string line;
     for (std::size_t column = 0; column < row.size(); ++column) {
-      const std::string padding(wide[column] - row[column].size(), ' ');
+      const std::string padding(wide[column] - columns_of(row[column]), ' ');
       if (column > 0) line += "  ";
       line += aligns_[column] == Align::left ? row[column] + padding : padding + row[column];
     }

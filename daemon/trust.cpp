@@ -91,7 +91,7 @@ ExitCode trust_peer(const TrustCommand& command) {
   auto loaded = config::load(path, started_as());
   std::optional<config::StagePlan> plan;
   if (loaded.config) plan = config::plan_stage(*loaded.config, loaded.findings);
-  if (!plan) return show_findings(path, loaded.findings, FindingsFormat::text, std::cerr);
+  if (!plan) return show_findings(path, loaded.findings, FindingsFormat::text);
   try {
     const config::StagePeer& peer = find_remote_peer(*plan, command.peer);
     return settle(command, peer, become_staging_user(*plan));

@@ -50,6 +50,12 @@ std::string utc(std::chrono::system_clock::time_point when) {
   return iso_date(year_month_day(day)) + text.data();
 }
 
+std::string compact_utc(std::chrono::system_clock::time_point when) {
+  std::string text = utc(when);
+  std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+  return text;
+}
+
 std::optional<year_month_day> parse_iso_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
   const auto year = field(text, 0, 4, 10'000);

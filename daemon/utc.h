@@ -14,6 +14,9 @@ std::string utc(std::chrono::system_clock::time_point when);
 /// The way back; absent for everything that `utc` does not write, and for times that the clock cannot hold.
 std::optional<std::chrono::system_clock::time_point> parse_utc(std::string_view text);
 
+/// "20261120T023000Z", for names.
+std::string compact_utc(std::chrono::system_clock::time_point when);
+
 /// "2026-11-20".
 std::string iso_date(std::chrono::year_month_day date);
 /// The way back; absent for everything else, and for days that no calendar has.

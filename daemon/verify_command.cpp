@@ -19,6 +19,7 @@
 #include "config/load.h"
 #include "config/stage_plan.h"
 #include "daemon/check.h"
+#include "daemon/columns.h"
 #include "daemon/confine.h"
 #include "daemon/progress.h"
 #include "daemon/readable.h"
@@ -158,8 +159,8 @@ class VerifyRun {
 
  private:
   void verify(const staging::Directory& root) {
-    const auto days = staging::staged_days(root, command_.date, command_.peers);
-    Examiner examiner(root.duplicate(), days);
+    auto [days, problems] = staging::staged_days(root, command_.date, command_.peers);
+    Examiner examiner(root.duplicate(), std::move(days));
     for (std::size_t i = 0; i < examiner.size(); ++i) {
       while (!examiner.wait_for(i, between_looks)) draw(examiner, i);
       if (auto found = examiner.take(i)) take({examiner.day(i), std::move(*found)});
@@ -167,6 +168,7 @@ class VerifyRun {
     screen_.live({});
     bytes_read_ = examiner.bytes_read();
     note_what_is_not_there(root);
+    if (!problems.empty()) result_.error = problems.front();
   }
 
   void take(VerifiedDay verified) {
@@ -183,10 +185,9 @@ class VerifyRun {
     const staging::StagedDay& day = examiner.day(waiting_for);
     std::string line = std::to_string(examiner.done()) + " of " + std::to_string(examiner.size()) +
                        " days of peers, " + readable_size(examiner.bytes_read());
-    if (const auto rate = rate_.bytes_per_second())
-      line += ", " + readable_size(static_cast<std::uint64_t>(*rate)) + "/s";
-    line += ", at " + iso_date(day.date) + " " + peers::printable(day.peer, 40);
-    screen_.live({line.substr(0, screen_.size().columns - 1)});
+    line += speed_text(rate_.bytes_per_second()) + ", at " + iso_date(day.date) + " " +
+            peers::printable(day.peer, 40);
+    screen_.live({cut(line, screen_.size().columns)});
   }
 
   /// Nobody must take it for verified.
@@ -237,10 +238,8 @@ ExitCode verify_staged(const VerifyCommand& command) {
   auto loaded = config::load(path, started_as());
   std::optional<config::StagePlan> plan;
   if (loaded.config) plan = config::plan_stage(*loaded.config, loaded.findings);
-  if (!plan && config::has_errors(loaded.findings)) {
-    return show_findings(path, loaded.findings, command.json ? FindingsFormat::json : FindingsFormat::text,
-                         command.json ? std::cout : std::cerr);
-  }
+  if (!plan && config::has_errors(loaded.findings))
+    return show_findings(path, loaded.findings, command.json ? FindingsFormat::json : FindingsFormat::text);
   if (!plan) throw std::runtime_error("cannot verify: " + peers::printable(path) + " has no stage section");
   return VerifyRun(command).run(*plan);
 }

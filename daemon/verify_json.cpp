@@ -1,13 +1,10 @@
-#include <nlohmann/json.hpp>
-
+#include "daemon/report_json.h"
 #include "daemon/utc.h"
 #include "daemon/verify_command.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json problem(const peers::staging::DayProblem& each) {
   return {
@@ -37,7 +34,7 @@ std::string to_json(const Verification& verification) {
                 {"error", verification.error ? Json(*verification.error) : Json(nullptr)},
                 {"days", Json::array()}};
   for (const VerifiedDay& each : verification.days) document["days"].push_back(day(each));
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return document_text(document);
 }
 
 }  // namespace peerstage::daemon

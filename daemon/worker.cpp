@@ -65,13 +65,6 @@ class RecordSender final : public peers::Observer {
   std::chrono::steady_clock::time_point last_progress_;
 };
 
-WorkResult failure(const peers::Failure& failure) {
-  WorkResult result;
-  result.failure = failure.kind;
-  result.message = failure.message;
-  return result;
-}
-
 WorkResult success(const peers::StagedTree& tree) {
   WorkResult result;
   result.change = tree.changed ? TreeChange::changed : TreeChange::unchanged;
@@ -105,10 +98,11 @@ WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers
                       peers::Observer& observer) {
   if (const auto ready = peer.check_collect_indicator();
       const auto* failed = std::get_if<peers::Failure>(&ready)) {
-    return failure(*failed);
+    return failed_work(failed->kind, failed->message);
   }
   const auto outcome = peer.stage(place, observer);
-  if (const auto* failed = std::get_if<peers::Failure>(&outcome)) return failure(*failed);
+  if (const auto* failed = std::get_if<peers::Failure>(&outcome))
+    return failed_work(failed->kind, failed->message);
   const auto& tree = std::get<peers::StagedTree>(outcome);
   WorkResult result = success(tree);
   if (mode == peers::staging::RunMode::dry_run || !needs_marker(peer, tree)) return result;
@@ -193,7 +187,8 @@ void work(const WorkOrder& order, peers::staging::PeerPlace& place, const WorkDe
     for (const std::string& note : peer->take_notes()) sender.event(peers::EventLevel::info, note);
     sender.send(result);
   } catch (const std::exception& error) {
-    sender.send(failure({peers::FailureKind::permanent, std::string("the worker gave up: ") + error.what()}));
+    sender.send(
+        failed_work(peers::FailureKind::permanent, std::string("the worker gave up: ") + error.what()));
   }
   // Without destructors: a peer that hangs must not delay us, and the kernel closes everything.
   ::_exit(0);

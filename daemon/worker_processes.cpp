@@ -24,13 +24,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-WorkResult failed(peers::FailureKind kind, std::string message) {
-  WorkResult result;
-  result.failure = kind;
-  result.message = std::move(message);
-  return result;
-}
-
 std::string how_it_ended(int wait_status) {
   if (WIFSIGNALED(wait_status)) {
     const char* name = ::sigabbrev_np(WTERMSIG(wait_status));
@@ -139,8 +132,9 @@ class WorkerProcesses::Attempt : public std::enable_shared_from_this<Attempt> {
     } catch (const WorkProtocolError& error) {
       kill();
       cut_off_ = true;
-      result_ = failed(peers::FailureKind::hostile,
-                       std::string("the worker was killed because it broke its protocol: ") + error.what());
+      result_ =
+          failed_work(peers::FailureKind::hostile,
+                      std::string("the worker was killed because it broke its protocol: ") + error.what());
       return false;
     }
   }
@@ -157,8 +151,8 @@ class WorkerProcesses::Attempt : public std::enable_shared_from_this<Attempt> {
     if (is_let_go() || !stream_ended_) return;
     if (!wait_status_ && !cut_off_) return;
     if (!result_) {
-      result_ = failed(peers::FailureKind::permanent,
-                       "the worker of this peer ended without a result: " + how_it_ended(*wait_status_));
+      result_ = failed_work(peers::FailureKind::permanent,
+                            "the worker of this peer ended without a result: " + how_it_ended(*wait_status_));
     }
     listener_->ended(*result_);
   }

@@ -180,6 +180,13 @@ WorkFile work_file(const peers::StagedFile& file) {
           std::chrono::floor<std::chrono::seconds>(file.modified).count()};
 }
 
+WorkResult failed_work(peers::FailureKind kind, std::string message) {
+  WorkResult result;
+  result.failure = kind;
+  result.message = std::move(message);
+  return result;
+}
+
 std::string encode(const WorkRecord& record) {
   FieldWriter out(record.index());
   std::visit([&](const auto& fields) { write_fields(out, fields); }, record);

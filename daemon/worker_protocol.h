@@ -65,6 +65,9 @@ struct WorkResult {
   bool operator==(const WorkResult&) const = default;
 };
 
+/// Of an attempt of which nothing stands.
+WorkResult failed_work(peers::FailureKind kind, std::string message);
+
 using WorkRecord = std::variant<WorkPlanned, WorkProgress, WorkSkipped, WorkEvent, WorkResult, WorkFile>;
 
 /// No record is larger; the longest thing in one is a path.

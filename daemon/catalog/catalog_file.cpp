@@ -1,8 +1,6 @@
 #include "daemon/catalog/catalog_file.h"
 
-#include <array>
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <system_error>
 
@@ -12,6 +10,7 @@
 
 #include "config/source_file.h"
 #include "daemon/catalog/catalog.h"
+#include "daemon/utc.h"
 #include "peers/descriptor.h"
 #include "peers/text.h"
 
@@ -74,14 +73,6 @@ bool create(const std::string& path) {
   if (!made || ::fchmod(made.get(), file_mode) != 0)
     throw CatalogError("cannot make the catalog " + peers::printable(path) + ": " + reason(errno));
   return true;
-}
-
-std::string compact_utc(std::chrono::system_clock::time_point when) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-  std::tm broken_down{};
-  ::gmtime_r(&seconds, &broken_down);
-  std::array<char, 32> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &broken_down)};
 }
 
 std::string free_name(const std::string& wanted) {

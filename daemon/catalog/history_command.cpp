@@ -27,10 +27,6 @@ std::string local_time(system_clock::time_point when) {
   return {text.data(), std::strftime(text.data(), text.size(), "%H:%M:%S", &broken_down)};
 }
 
-bool is_good(const PeerReport& peer) {
-  return peer.status == PeerStatus::staged || peer.status == PeerStatus::unchanged;
-}
-
 std::string job_of(const CatalogedRun& run) {
   return run.origin.job.empty() ? to_string(run.origin.trigger) : peers::printable(run.origin.job);
 }
@@ -57,7 +53,7 @@ std::vector<std::string> row_of(const CatalogedRun& run) {
   std::size_t good = 0, bad = 0;
   for (const PeerReport& peer : run.report.peers) {
     bytes += peer.bytes;
-    if (is_good(peer)) {
+    if (is_good(peer.status)) {
       ++good;
     } else if (peer.status != PeerStatus::ignored && !is_still_to_do(run, peer)) {
       ++bad;
@@ -115,15 +111,11 @@ std::string peer_table(const std::vector<CatalogedRun>& runs, const std::string&
   return table.text();
 }
 
-/// Absent: this is no date.
-std::optional<system_clock::time_point> begin_of_day(const std::string& text) {
+system_clock::time_point begin_of_day(std::chrono::year_month_day date) {
   std::tm day{};
-  const char* end = ::strptime(text.c_str(), "%Y-%m-%d", &day);
-  if (text.size() != 10 || end == nullptr || *end != '\0') return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(day.tm_year + 1900),
-                                         std::chrono::month(static_cast<unsigned>(day.tm_mon + 1)),
-                                         std::chrono::day(static_cast<unsigned>(day.tm_mday))};
-  if (!date.ok()) return std::nullopt;
+  day.tm_year = static_cast<int>(date.year()) - 1900;
+  day.tm_mon = static_cast<int>(static_cast<unsigned>(date.month())) - 1;
+  day.tm_mday = static_cast<int>(static_cast<unsigned>(date.day()));
   day.tm_isdst = -1;
   return system_clock::from_time_t(::mktime(&day));
 }
@@ -135,7 +127,7 @@ std::string history_table(const std::vector<CatalogedRun>& runs, const std::opti
 }
 
 system_clock::time_point begin_of_history(const std::string& since, system_clock::time_point now) {
-  if (const auto day = begin_of_day(since)) return *day;
+  if (const auto date = parse_iso_date(since)) return begin_of_day(*date);
   try {
     return now - config::as_duration(since);
   } catch (const config::BadValue&) {

@@ -14,10 +14,7 @@ ExitCode with_catalog(const std::string& command, const std::optional<std::strin
                       FindingsFormat format, const std::function<ExitCode(const Catalog&)>& act) {
   const std::string path = config_path.value_or(config::default_path());
   const auto loaded = config::load(path, started_as());
-  if (!loaded.config) {
-    return show_findings(path, loaded.findings, format,
-                         format == FindingsFormat::json ? std::cout : std::cerr);
-  }
+  if (!loaded.config) return show_findings(path, loaded.findings, format);
   try {
     if (!loaded.config->peerstage.daemon) {
       throw CatalogError("there is no catalog, because " + peers::printable(path) +

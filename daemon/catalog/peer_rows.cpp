@@ -62,7 +62,7 @@ void update_peer(soci::session& sql, RunNumber run, const PeerReport& report) {
       use(run), use(row.name);
 }
 
-constexpr const char* is_good = " (status = 'staged' or status = 'unchanged') ";
+constexpr const char* status_is_good = " (status = 'staged' or status = 'unchanged') ";
 
 }  // namespace
 
@@ -144,7 +144,7 @@ std::optional<std::string> find_run_that_staged(soci::session& sql, const std::s
   std::string id;
   sql << "select run.id from run_peer join run on run.number = run_peer.run where run_peer.name = :peer and"
          " progress = 'done' and run.date = :date and" +
-             std::string(is_good) + "order by run_peer.started desc, run_peer.run desc limit 1",
+             std::string(status_is_good) + "order by run_peer.started desc, run_peer.run desc limit 1",
       into(id), use(peer), use(date);
   if (!sql.got_data()) return std::nullopt;
   return id;

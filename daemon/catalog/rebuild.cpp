@@ -2,21 +2,25 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
+#include <span>
 #include <utility>
 
 #include <sys/stat.h>
 
-#include "daemon/catalog/staged_days.h"
+#include "config/values.h"
 #include "daemon/utc.h"
 #include "peers/failure.h"
 #include "peers/peer.h"
 #include "peers/staging/held_tree.h"
+#include "peers/staging/staged_days.h"
 
 namespace peerstage::daemon {
 namespace {
 
+using peers::staging::Date;
 using peers::staging::Directory;
+using peers::staging::StagedDay;
+using peers::staging::StagedDays;
 using std::chrono::system_clock;
 
 constexpr std::size_t files_at_once = 1'000;
@@ -35,58 +39,84 @@ system_clock::time_point modified(const struct stat& status) {
       std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec)));
 }
 
+bool may_be_peer(const std::string& name) {
+  try {
+    return config::as_peer_name(name) == name;
+  } catch (const config::BadValue&) {
+    return false;
+  }
+}
+
 class Rebuild {
  public:
   Rebuild(Catalog& catalog, const std::string& staging_dir) : catalog_(catalog), staging_dir_(staging_dir) {}
 
   RebuildReport run() {
-    for_each_staged_day(staging_dir_, tell(), [this](const StagedDay& day) { rebuild_day(day); });
+    try {
+      const Directory root = Directory::open(staging_dir_);
+      const auto [days, problems] = peers::staging::staged_days(root, std::nullopt, {});
+      for (const std::string& problem : problems) tell(problem);
+      for (auto day = days.begin(); day != days.end();) {
+        const auto next = std::find_if(day, days.end(),
+                                       [date = day->date](const auto& other) { return other.date != date; });
+        rebuild_day(root, day->date, {day, next});
+        day = next;
+      }
+    } catch (const peers::PeerError& error) {
+      tell(error.what());
+    }
     return std::move(report_);
   }
 
  private:
-  TellProblem tell() {
-    return [this](const std::string& sentence) {
-      if (report_.problems.size() < most_problems) {
-        report_.problems.push_back(sentence);
-      } else {
-        ++report_.problems_unlisted;
-      }
-    };
+  void tell(const std::string& problem) {
+    if (report_.problems.size() < most_problems) {
+      report_.problems.push_back(problem);
+    } else {
+      ++report_.problems_unlisted;
+    }
   }
 
-  void rebuild_day(const StagedDay& day) {
+  void rebuild_day(const Directory& root, Date date, std::span<const StagedDay> peers) {
     std::vector<LostDay> lost;
-    for (const std::string& peer : peers_of_day(day, tell())) {
-      if (catalog_.knows_files(peer, day.date)) continue;
-      if (auto found = look(day, peer)) lost.push_back(std::move(*found));
+    std::string daily_dir;
+    try {
+      const auto day = find_day(root, date);
+      if (!day) return;
+      daily_dir = day->path();
+      for (const StagedDay& each : peers) {
+        if (!may_be_peer(each.peer) || catalog_.knows_files(each.peer, date)) continue;
+        if (auto found = look(*day, each.peer)) lost.push_back(std::move(*found));
+      }
+    } catch (const peers::PeerError& error) {
+      tell(error.what());
     }
     if (lost.empty()) return;
-    const RunReport run = run_of(day, lost);
+    const RunReport run = run_of(date, daily_dir, lost);
     for (const LostDay& each : lost) add(run, each);
   }
 
   /// Absent: nothing that we have published.
-  std::optional<LostDay> look(const StagedDay& day, const std::string& peer) {
+  std::optional<LostDay> look(const Directory& day, const std::string& peer) {
     try {
-      const auto status = day.directory.find(peer);
+      const auto status = day.find(peer);
       if (!status || !S_ISDIR(status->st_mode)) return std::nullopt;
-      Directory directory = day.directory.open_directory(peer);
+      Directory directory = day.open_directory(peer);
       const auto manifest = directory.find(peers::manifest_name);
       if (!manifest || !S_ISREG(manifest->st_mode)) return std::nullopt;
       return LostDay{peer, std::move(directory), modified(*manifest)};
     } catch (const peers::PeerError& error) {
-      tell()(error.what());
+      tell(error.what());
       return std::nullopt;
     }
   }
 
   /// The run of those days that no known run has staged; without its peers.
-  static RunReport run_of(const StagedDay& day, const std::vector<LostDay>& lost) {
+  static RunReport run_of(Date date, const std::string& daily_dir, const std::vector<LostDay>& lost) {
     RunReport run;
-    run.id = "rebuilt-" + iso_date(day.date);
-    run.date = day.date;
-    run.daily_dir = day.directory.path();
+    run.id = "rebuilt-" + iso_date(date);
+    run.date = date;
+    run.daily_dir = daily_dir;
     const auto [first, last] = std::ranges::minmax_element(lost, {}, &LostDay::published);
     run.started = first->published;
     run.finished = last->published;
@@ -142,9 +172,9 @@ class Rebuild {
     try {
       auto tree = peers::staging::read_held_tree(lost.directory);
       if (tree.manifest_problem.empty()) return tree;
-      tell()(tree.manifest_problem);
+      tell(tree.manifest_problem);
     } catch (const peers::PeerError& error) {
-      tell()(error.what());
+      tell(error.what());
     }
     return std::nullopt;
   }
@@ -162,16 +192,16 @@ RebuildReport rebuild_catalog(Catalog& catalog, const std::string& staging_dir) 
 
 std::uint64_t tidy_catalog(Catalog& catalog, const std::string& staging_dir, system_clock::time_point now) {
   catalog.forget_runs_before(now - runs_are_kept_for);
-  std::set<std::pair<std::chrono::year_month_day, std::string>> standing;
-  bool complete = true;
-  const TellProblem problem = [&](const std::string&) { complete = false; };
-  for_each_staged_day(staging_dir, problem, [&](const StagedDay& day) {
-    for (const std::string& peer : peers_of_day(day, problem)) standing.emplace(day.date, peer);
-  });
-  if (standing.empty() || !complete) return 0;
+  StagedDays standing;
+  try {
+    standing = staged_days(Directory::open(staging_dir), std::nullopt, {});
+  } catch (const peers::PeerError&) {
+    return 0;
+  }
+  if (standing.days.empty() || !standing.problems.empty()) return 0;
   std::uint64_t forgotten = 0;
   for (const CatalogedDay& day : catalog.days()) {
-    if (standing.contains({day.date, day.peer})) continue;
+    if (std::ranges::binary_search(standing.days, StagedDay{day.date, day.peer})) continue;
     catalog.forget_files(day.peer, day.date);
     ++forgotten;
   }

@@ -31,7 +31,7 @@ ExitCode tell(const RebuildReport& report, std::uint64_t forgotten) {
 ExitCode rebuild(const RebuildCommand& command) {
   const std::string path = command.config_path.value_or(config::default_path());
   const auto loaded = config::load(path, started_as());
-  if (!loaded.config) return show_findings(path, loaded.findings, FindingsFormat::text, std::cerr);
+  if (!loaded.config) return show_findings(path, loaded.findings, FindingsFormat::text);
   const auto& daemon = loaded.config->peerstage.daemon;
   if (!daemon || !loaded.config->stage) {
     std::cerr << "peerstage rebuild: " << path << " has no <daemon> section or no stage section\n";

@@ -2,18 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "daemon/readable.h"
+#include "daemon/report_json.h"
 #include "daemon/schedule/local_time.h"
 #include "daemon/schedule/next_run.h"
 #include "daemon/schedule/not_between.h"
+#include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using std::chrono::milliseconds;
 
 std::string time_of_day(std::chrono::minutes time) {
@@ -67,8 +66,8 @@ std::string job_text(const JobSchedule& schedule, const Zone& zone, WallTime now
 
 Json run_json(const JobSchedule::Run& run, const Zone& zone) {
   return {{"local", local_timestamp(zone, run.slot)},
-          {"utc", utc_timestamp(run.slot)},
-          {"held_until", run.held_until ? Json(utc_timestamp(*run.held_until)) : Json(nullptr)}};
+          {"utc", utc(run.slot)},
+          {"held_until", run.held_until ? Json(utc(*run.held_until)) : Json(nullptr)}};
 }
 
 Json job_json(const JobSchedule& schedule, const Zone& zone) {
@@ -107,9 +106,9 @@ std::string schedule_json(const std::vector<JobSchedule>& jobs, const MachineZon
   const Json document{{"version", 1},
                       {"zone", machine.zone.name()},
                       {"warning", machine.warning.empty() ? Json(nullptr) : Json(machine.warning)},
-                      {"now", utc_timestamp(now)},
+                      {"now", utc(now)},
                       {"jobs", std::move(list)}};
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return document_text(document);
 }
 
 }  // namespace peerstage::daemon

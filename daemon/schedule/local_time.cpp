@@ -36,12 +36,6 @@ std::string offset_text(std::chrono::seconds offset, const char* separator) {
   return fmt::format("{}{:02}{}{:02}", offset < offset.zero() ? '-' : '+', whole / 60, separator, whole % 60);
 }
 
-std::string timestamp(local_seconds local) {
-  const Calendar time = calendar(local);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", time.year, time.month, time.day, time.hour,
-                     time.minute, time.second);
-}
-
 }  // namespace
 
 std::string readable_time(const Zone& zone, WallTime when) {
@@ -53,11 +47,10 @@ std::string readable_time(const Zone& zone, WallTime when) {
 }
 
 std::string local_timestamp(const Zone& zone, WallTime when) {
-  return timestamp(zone.to_local(when)) + offset_text(zone.period_at(when).offset, ":");
-}
-
-std::string utc_timestamp(WallTime when) {
-  return timestamp(Zone().to_local(when)) + "Z";
+  const Calendar time = calendar(zone.to_local(when));
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", time.year, time.month, time.day, time.hour,
+                     time.minute, time.second) +
+         offset_text(zone.period_at(when).offset, ":");
 }
 
 }  // namespace peerstage::daemon

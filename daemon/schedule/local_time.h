@@ -12,7 +12,4 @@ std::string readable_time(const Zone& zone, WallTime when);
 /// ISO 8601 with the zone's offset, to the second: "2026-11-21T02:30:00+01:00".
 std::string local_timestamp(const Zone& zone, WallTime when);
 
-/// The same in UTC: "2026-11-21T01:30:00Z".
-std::string utc_timestamp(WallTime when);
-
 }  // namespace peerstage::daemon

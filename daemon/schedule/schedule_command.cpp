@@ -5,10 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "config/load.h"
 #include "daemon/check.h"
+#include "daemon/report_json.h"
 #include "daemon/schedule/job_schedule.h"
 #include "daemon/user.h"
 #include "peers/text.h"
@@ -18,17 +17,8 @@ namespace {
 
 ExitCode show_refusal(const ScheduleCommand& command, const std::string& sentence) {
   std::cerr << "peerstage schedule: " << sentence << std::endl;
-  if (command.json) {
-    const nlohmann::ordered_json document{{"version", 1}, {"error", sentence}};
-    std::cout << document.dump(2) << std::endl;
-  }
+  if (command.json) std::cout << document_text({{"version", 1}, {"error", sentence}}) << std::flush;
   return ExitCode::error;
-}
-
-ExitCode show_faults(const ScheduleCommand& command, const std::string& path,
-                     const std::vector<config::Finding>& findings) {
-  return command.json ? show_findings(path, findings, FindingsFormat::json, std::cout)
-                      : show_findings(path, findings, FindingsFormat::text, std::cerr);
 }
 
 bool is_wanted(const ScheduleCommand& command, const config::Job& job) {
@@ -64,7 +54,8 @@ ExitCode show_schedule(const ScheduleCommand& command) {
     loaded.findings.push_back({config::Severity::error, path, 0, "peerstage/daemon",
                                "this element is required for a schedule, but missing"});
   }
-  if (config::has_errors(loaded.findings)) return show_faults(command, path, loaded.findings);
+  if (config::has_errors(loaded.findings))
+    return show_findings(path, loaded.findings, command.json ? FindingsFormat::json : FindingsFormat::text);
   const std::vector<config::Job>& jobs = loaded.config->peerstage.daemon->jobs;
   if (jobs.empty()) return show_refusal(command, "there is no job in " + peers::printable(path));
   if (const std::string* name = unknown_job(command, jobs))

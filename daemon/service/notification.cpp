@@ -3,24 +3,19 @@
 #include <array>
 #include <optional>
 
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "daemon/readable.h"
+#include "daemon/report_json.h"
 #include "daemon/utc.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Time = std::chrono::system_clock::time_point;
 
 constexpr std::size_t names_in_subject = 5;
-
-std::string written(const Json& document) {
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 Json text_or_null(const std::string& text) {
   return text.empty() ? Json(nullptr) : Json(text);
@@ -79,7 +74,7 @@ std::string run_document(config::NotifyOn event, const RunReport& report, const 
                 {"host", host}};
   document["run"] = run.at("run");
   document["peers"] = run.at("peers");
-  return written(document);
+  return document_text(document);
 }
 
 std::chrono::seconds age(Time last_good, Time now) {
@@ -133,7 +128,7 @@ Notification stale_notification(const std::vector<StalePeer>& peers, const std::
           "",
           "stale",
           "peerstage on " + host + ": " + peer_count(peers.size()) + " stale: " + enumerated(names),
-          written({{"version", 1}, {"event", "stale"}, {"host", host}, {"peers", entries}}),
+          document_text({{"version", 1}, {"event", "stale"}, {"host", host}, {"peers", entries}}),
           "These peers have had no good stage for too long (stale_after):\n\n" + lines};
 }
 

@@ -6,10 +6,6 @@
 namespace peerstage::daemon {
 namespace {
 
-bool is_good(PeerStatus status) {
-  return status == PeerStatus::staged || status == PeerStatus::unchanged;
-}
-
 /// What a run does with a peer, as the state shows it.
 void show_activity(ServicePeer& peer, const RunProgress::Activity& activity,
                    std::optional<WallTime> held_until) {

@@ -1,13 +1,10 @@
 #include "daemon/service/state_json.h"
 
-#include <nlohmann/json.hpp>
-
+#include "daemon/report_json.h"
 #include "daemon/utc.h"
 
 namespace peerstage::daemon {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json time(const std::optional<WallTime>& when) {
   return when ? Json(utc(*when)) : Json(nullptr);
@@ -90,11 +87,6 @@ Json job(const ServiceJob& job) {
           {"last_slot", time(job.last_slot)}};
 }
 
-Json error(const std::optional<peers::Failure>& failure) {
-  if (!failure) return nullptr;
-  return {{"kind", peers::to_string(failure->kind)}, {"message", failure->message}};
-}
-
 Json progress(const ServicePeer& peer) {
   const bool nothing = peer.attempt == 0 && peer.planned.files == 0 && peer.planned.bytes == 0 &&
                        peer.arrived.files == 0 && peer.arrived.bytes == 0 && !peer.put_off_because &&
@@ -103,7 +95,7 @@ Json progress(const ServicePeer& peer) {
   return {{"attempt", peer.attempt},
           {"planned", amount(peer.planned)},
           {"arrived", amount(peer.arrived)},
-          {"put_off_because", error(peer.put_off_because)},
+          {"put_off_because", error_object(peer.put_off_because)},
           {"again_at", time(peer.again_at)}};
 }
 
@@ -119,7 +111,7 @@ Json peer(const ServicePeer& peer, WallTime now) {
           {"files", peer.files},
           {"bytes", peer.bytes},
           {"status", peer.last_status ? Json(to_string(*peer.last_status)) : Json(nullptr)},
-          {"error", error(peer.last_failure)},
+          {"error", error_object(peer.last_failure)},
           {"seconds", in_seconds(peer.last_duration)},
           {"attempts", peer.last_attempts},
           {"failures_since", peer.failures_since},
@@ -157,8 +149,7 @@ std::string to_json(const ServiceState& state) {
       {"jobs", list(state.jobs, job)},
       {"peers", list(state.peers, [&state](const ServicePeer& each) { return peer(each, state.now); })},
       {"counters", counters(state.counters)}};
-  // Everything is valid UTF-8 by contract; a document with a replaced character is still better than none.
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return document_text(document);
 }
 
 }  // namespace peerstage::daemon

@@ -29,17 +29,9 @@ std::string origin_text(const RunOrigin& origin) {
   return text;
 }
 
-std::string rate_text(const ServiceRun& run) {
-  constexpr double believable = 1e18;  // has to fit an integer
-  if (!run.bytes_per_second) return {};
-  const double rate = std::clamp(*run.bytes_per_second, 0.0, believable);
-  return ", " + readable_size(static_cast<std::uint64_t>(rate)) + "/s";
-}
-
-std::string left_text(const ServiceRun& run) {
+std::string rest_text(const ServiceRun& run) {
   if (run.unplanned > 0 || run.planned.bytes <= run.arrived.bytes) return {};
-  const auto left = time_left(run.planned.bytes - run.arrived.bytes, run.bytes_per_second);
-  return left ? ", " + readable_duration(*left) + " left" : std::string();
+  return left_text(run.planned.bytes - run.arrived.bytes, run.bytes_per_second);
 }
 
 std::string progress_text(const ServiceRun& run) {
@@ -47,7 +39,7 @@ std::string progress_text(const ServiceRun& run) {
   if (run.failed > 0) text += ", " + std::to_string(run.failed) + " failed";
   if (run.not_ready > 0) text += ", " + std::to_string(run.not_ready) + " not ready";
   return text + ", " + readable_size(run.arrived.bytes) + (run.unplanned > 0 ? " of at least " : " of ") +
-         readable_size(run.planned.bytes) + rate_text(run) + left_text(run);
+         readable_size(run.planned.bytes) + speed_text(run.bytes_per_second) + rest_text(run);
 }
 
 std::string next_run_text(const ServiceJob& job, const ServiceState& state) {

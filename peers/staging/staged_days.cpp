@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <utility>
+
+#include "peers/failure.h"
 
 namespace peerstage::peers::staging {
 namespace {
@@ -33,38 +36,75 @@ std::string padded(unsigned value, int digits) {
   return text.data();
 }
 
-std::vector<Date> dates(const Directory& staging) {
-  std::vector<Date> found;
-  for (const unsigned year : numbered(staging, 4)) {
-    const auto months = staging.find_directory(padded(year, 4));
-    if (!months) continue;
-    for (const unsigned month : numbered(*months, 2)) {
-      const auto days = months->find_directory(padded(month, 2));
-      if (!days) continue;
-      for (const unsigned day : numbered(*days, 2)) {
-        const Date date{std::chrono::year(static_cast<int>(year)), std::chrono::month(month),
-                        std::chrono::day(day)};
-        if (date.ok()) found.push_back(date);
-      }
-    }
-  }
-  return found;
-}
-
 /// Hidden names and "cback.*" are ours and Cedar Backup's.
 bool can_be_peer(const std::string& name) {
   return !name.starts_with('.') && !name.starts_with("cback.");
 }
 
-void add_peers(const Directory& day, Date date, const std::vector<std::string>& wanted,
-               std::vector<StagedDay>& found) {
-  for (const std::string& name : day.list()) {
-    if (!can_be_peer(name)) continue;
-    if (!wanted.empty() && std::ranges::find(wanted, name) == wanted.end()) continue;
-    const auto status = day.find(name);
-    if (status && !S_ISREG(status->st_mode)) found.push_back({date, name});
+/// Goes down to the days, and keeps what it finds there.
+class Search {
+ public:
+  Search(const Directory& staging, const std::vector<std::string>& peers)
+      : staging_(staging), peers_(peers) {}
+
+  void look_everywhere() {
+    for_each(staging_, 4, [this](const Directory& months, unsigned year) {
+      for_each(months, 2, [this, year](const Directory& days, unsigned month) {
+        for_each(days, 2, [this, year, month](const Directory& peers, unsigned day) {
+          const Date date{std::chrono::year(static_cast<int>(year)), std::chrono::month(month),
+                          std::chrono::day(day)};
+          if (date.ok()) add_peers(peers, date);
+        });
+      });
+    });
   }
-}
+
+  void look_at(Date date) {
+    guarded([&] {
+      if (const auto day = find_day(staging_, date)) add_peers(*day, date);
+    });
+  }
+
+  StagedDays take() {
+    std::ranges::sort(found_.days);
+    return std::move(found_);
+  }
+
+ private:
+  template <typename Look>
+  void guarded(Look look) {
+    try {
+      look();
+    } catch (const PeerError& error) {
+      found_.problems.emplace_back(error.what());
+    }
+  }
+
+  /// The subdirectories whose names are numbers of so many digits.
+  template <typename Look>
+  void for_each(const Directory& directory, int digits, Look look) {
+    guarded([&] {
+      for (const unsigned value : numbered(directory, static_cast<std::size_t>(digits))) {
+        guarded([&] {
+          if (const auto inside = directory.find_directory(padded(value, digits))) look(*inside, value);
+        });
+      }
+    });
+  }
+
+  void add_peers(const Directory& day, Date date) {
+    for (const std::string& name : day.list()) {
+      if (!can_be_peer(name)) continue;
+      if (!peers_.empty() && std::ranges::find(peers_, name) == peers_.end()) continue;
+      const auto status = day.find(name);
+      if (status && !S_ISREG(status->st_mode)) found_.days.push_back({date, name});
+    }
+  }
+
+  const Directory& staging_;
+  const std::vector<std::string>& peers_;
+  StagedDays found_;
+};
 
 }  // namespace
 
@@ -80,14 +120,15 @@ std::optional<Directory> find_day(const Directory& staging, Date date) {
   return month_directory ? month_directory->find_directory(day) : std::nullopt;
 }
 
-std::vector<StagedDay> staged_days(const Directory& staging, std::optional<Date> date,
-                                   const std::vector<std::string>& peers) {
-  std::vector<StagedDay> found;
-  for (const Date each : date ? std::vector{*date} : dates(staging)) {
-    if (const auto day = find_day(staging, each)) add_peers(*day, each, peers, found);
+StagedDays staged_days(const Directory& staging, std::optional<Date> date,
+                       const std::vector<std::string>& peers) {
+  Search search(staging, peers);
+  if (date) {
+    search.look_at(*date);
+  } else {
+    search.look_everywhere();
   }
-  std::ranges::sort(found);
-  return found;
+  return search.take();
 }
 
 }  // namespace peerstage::peers::staging

@@ -25,10 +25,15 @@ struct StagedDay {
   auto operator<=>(const StagedDay&) const = default;
 };
 
-/// The peers' days that stand below the staging directory, in the order of date and name: all entries of a
-/// day but files and what no peer can be called. `date` and `peers` (none: all) say which are wanted. Throws
-/// PeerError for a directory that cannot be listed, and for a link where a directory should be.
-std::vector<StagedDay> staged_days(const Directory& staging, std::optional<Date> date,
-                                   const std::vector<std::string>& peers);
+struct StagedDays {
+  std::vector<StagedDay> days;        ///< in the order of date and name
+  std::vector<std::string> problems;  ///< a sentence for each directory that could not be looked into
+};
+
+/// The peers' days that stand below the staging directory: all entries of a day but files and what no peer
+/// can be called. `date` and `peers` (none: all) say which are wanted. A directory that cannot be listed does
+/// not hide the others, nor does a link where a directory should be.
+StagedDays staged_days(const Directory& staging, std::optional<Date> date,
+                       const std::vector<std::string>& peers);
 
 }  // namespace peerstage::peers::staging

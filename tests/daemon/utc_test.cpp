@@ -14,6 +14,10 @@ TEST(Utc, is_written_to_the_second) {
   EXPECT_EQ(utc(Time(-1ms)), "1969-12-31T23:59:59Z");
 }
 
+TEST(Utc, is_compact_in_names) {
+  EXPECT_EQ(compact_utc(sys_days(year(2028) / 2 / 29) + 23h + 9min + 59s), "20280229T230959Z");
+}
+
 TEST(Utc, is_read_as_it_was_written) {
   for (const Time when : {Time(), Time(sys_days(year(2028) / 2 / 29) + 1h + 2min + 3s), Time(-100'000h)})
     EXPECT_EQ(parse_utc(utc(when)), when);

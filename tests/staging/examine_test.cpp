@@ -243,11 +243,25 @@ TEST_F(Examine, days_are_found_by_date_and_name) {
   const Date tomorrow{today.year(), today.month(), std::chrono::day(21)};
   const Date long_ago{std::chrono::year(2025), std::chrono::month(1), std::chrono::day(1)};
   using Days = std::vector<StagedDay>;
-  EXPECT_EQ(staged_days(root, std::nullopt, {}),
+  EXPECT_EQ(staged_days(root, std::nullopt, {}).days,
             (Days{{long_ago, "web1"}, {today, "web1"}, {today, "web2"}, {tomorrow, "web2"}}));
-  EXPECT_EQ(staged_days(root, today, {}), (Days{{today, "web1"}, {today, "web2"}}));
-  EXPECT_EQ(staged_days(root, std::nullopt, {"web1"}), (Days{{long_ago, "web1"}, {today, "web1"}}));
-  EXPECT_EQ(staged_days(root, long_ago, {"web2"}), Days{});
+  EXPECT_EQ(staged_days(root, today, {}).days, (Days{{today, "web1"}, {today, "web2"}}));
+  EXPECT_EQ(staged_days(root, std::nullopt, {"web1"}).days, (Days{{long_ago, "web1"}, {today, "web1"}}));
+  EXPECT_EQ(staged_days(root, long_ago, {"web2"}).days, Days{});
+  EXPECT_THAT(staged_days(root, std::nullopt, {}).problems, testing::IsEmpty());
+}
+
+TEST_F(Examine, a_directory_that_cannot_be_looked_into_hides_no_other_day) {
+  fs::create_directories(staging_dir + "/2026/11/22");
+  fs::create_directory_symlink("2026", staging_dir + "/2025");
+  fs::create_directory_symlink("20", staging_dir + "/2026/11/21");
+  const Directory root = Directory::open(staging_dir);
+  const StagedDays found = staged_days(root, std::nullopt, {});
+  EXPECT_EQ(found.days, (std::vector<StagedDay>{{today, "web1"}}));
+  EXPECT_THAT(found.problems,
+              testing::UnorderedElementsAre(testing::HasSubstr("/2025"), testing::HasSubstr("/2026/11/21")));
+  const Date tomorrow{today.year(), today.month(), std::chrono::day(21)};
+  EXPECT_THAT(staged_days(root, tomorrow, {}).problems, testing::SizeIs(1));
 }
 
 }  // namespace
