@@ -45,7 +45,7 @@ constexpr auto control_socket_name = "control";
 /// The process around the service: its loop, its signals, its socket, and whoever wants to hear of it.
 class DaemonProcess {
  public:
-  DaemonProcess(ServiceConfig config, Log& log, ServiceManager& manager)
+  DaemonProcess(const ServiceConfig& config, Log& log, ServiceManager& manager)
       : log_(log),
         manager_(manager),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
@@ -236,7 +236,7 @@ ExitCode serve(const std::string& path, Log& log, ServiceManager& manager) {
   if (!read.config) return refuse(read.findings, log);
   for (const config::Finding& finding : read.findings) log.warning(finding.text());
   try {
-    DaemonProcess(std::move(*read.config), log, manager).run();
+    DaemonProcess(*read.config, log, manager).run();
   } catch (const AnotherDaemonListens& error) {
     log.error(error.what());
     return ExitCode::locked;

@@ -58,9 +58,9 @@ class Service final : public Controllable {
   std::size_t peer_count() const override { return config_.plan.peers.size(); }
   std::variant<std::vector<CatalogedRun>, Refusal> history(const HistoryQuery& query) const override;
   std::variant<CatalogedRun, Refusal> run(const std::string& id) const override;
-  std::variant<RunTicket, Refusal> start_job(const std::string& job) override;
+  std::variant<RunTicket, Refusal> start_job(const std::string& name) override;
   std::variant<RunTicket, Refusal> start_peers(const std::vector<std::string>& peers, bool full) override;
-  std::variant<RunTicket, Refusal> cancel(const std::string& run) override;
+  std::variant<RunTicket, Refusal> cancel(const std::string& id) override;
   std::optional<Refusal> pause() override;
   std::optional<Refusal> resume() override;
   ReloadResult reload() override;

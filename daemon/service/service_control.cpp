@@ -84,7 +84,7 @@ std::variant<RunTicket, Refusal> Service::cancel(const std::string& id) {
 }
 
 std::optional<Refusal> Service::pause() {
-  if (const auto refused = refusal()) return refused;
+  if (auto refused = refusal()) return refused;
   paused_ = true;
   jobs_.pause();
   with_catalog([](Catalog& catalog) { catalog.set_paused(true); });
@@ -94,7 +94,7 @@ std::optional<Refusal> Service::pause() {
 }
 
 std::optional<Refusal> Service::resume() {
-  if (const auto refused = refusal()) return refused;
+  if (auto refused = refusal()) return refused;
   paused_ = false;
   jobs_.resume();
   with_catalog([](Catalog& catalog) { catalog.set_paused(false); });

@@ -117,10 +117,6 @@ void ServiceManager::status(std::string_view text) const {
   send("STATUS=" + one_line(text), Wait::not_at_all);
 }
 
-void ServiceManager::extend_timeout(milliseconds time) const {
-  send("EXTEND_TIMEOUT_USEC=" + std::to_string(microseconds(time).count()), Wait::a_second);
-}
-
 void ServiceManager::watchdog() const {
   send("WATCHDOG=1", Wait::not_at_all);
 }

@@ -31,8 +31,6 @@ class ServiceManager {
   void stopping() const;
   /// What goes on, for `systemctl status`: printable.
   void status(std::string_view text) const;
-  /// Starting or stopping takes longer: so much from now.
-  void extend_timeout(std::chrono::milliseconds time) const;
 
   /// How often watchdog() has to be called: half of what the manager waits. Absent: it does not wait for it.
   std::optional<std::chrono::milliseconds> watchdog_interval() const { return watchdog_interval_; }
