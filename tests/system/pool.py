@@ -324,7 +324,7 @@ class Pool:
                 self.write_known_hosts()
             self.write_config()
         self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
-        log = [] if arguments[0] in OWN_COMMANDS else ["-l", str(self.log)]
+        log = [] if OWN_COMMANDS & set(arguments[:1]) else ["-l", str(self.log)]
         command = [*map(str, wrapper), str(binary()), "-c", str(self.config), *log, *map(str, arguments)]
         log_from = self.log.stat().st_size if self.log.exists() else 0
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._outputs[0],
