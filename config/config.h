@@ -18,13 +18,22 @@ namespace peerstage::config {
 enum class Day { monday, tuesday, wednesday, thursday, friday, saturday, sunday };
 enum class IgnoreFailures { none, all, daily, weekly };
 enum class CollectMode { daily, weekly, incremental };
-enum class ArchiveMode { tar, targz, tarbz2 };
+enum class ArchiveMode { tar, targz, tarbz2, tarzst /* in <peerstage> only */ };
 
 enum class Verify { none, manifest, checksum };
 enum class Subdirectories { recurse, skip, fail };
 enum class SpecialFiles { skip, fail };
 enum class DailyIndicator { complete, any, always };
 enum class HostKeyPolicy { strict, accept_new };
+enum class Sudo { never, passwordless };
+
+/// What an archive holds beside the names and contents of files and links: all that belongs to them, or what
+/// Cedar Backup's archives hold, no directories and no extended attributes.
+enum class ArchiveContent { whole, cedar };
+/// Whether a collect directory counts as ready when an item could not be collected.
+enum class IncompleteCollect { withhold, mark };
+/// What purge does with what no master has staged yet.
+enum class UnstagedData { keep, remove };
 
 /// How much of the staging file system has to stay free, in blocks and in inodes: a percentage or a size (a
 /// size says nothing about inodes).
@@ -50,6 +59,7 @@ struct ExtensionAction {
   std::string name;
   std::string module;
   std::string function;
+  std::optional<std::string> command;  ///< of our own: the absolute path of a program that is run instead
   std::optional<std::int64_t> index;
   std::optional<Dependencies> depends;
 };
@@ -117,6 +127,7 @@ struct ConfiguredPeer {
   std::optional<std::string> address;
   std::optional<Port> port;
   std::optional<std::string> identity_file, known_hosts;  ///< absolute, or below `~`
+  std::optional<Sudo> sudo;
 };
 
 struct Exclusions {
@@ -235,6 +246,18 @@ struct PeerstageSection {
     std::optional<bool> compression;
     std::optional<std::chrono::milliseconds> connect_timeout, idle_timeout;
   };
+  struct Collect {
+    std::optional<ArchiveMode> archive_mode;  ///< wins over every archive_mode of the collect section
+    ArchiveContent content = ArchiveContent::whole;
+    IncompleteCollect incomplete = IncompleteCollect::withhold;
+  };
+  struct Purge {
+    UnstagedData unstaged = UnstagedData::keep;
+  };
+  struct Managed {
+    std::chrono::milliseconds deadline{0};  ///< of one action on one peer; 0: none
+    Sudo sudo = Sudo::never;                ///< of `exec`
+  };
   /// At most so many peers of a `<group>` are at work at a time.
   struct Group {
     std::string name;
@@ -244,6 +267,9 @@ struct PeerstageSection {
   };
   Staging staging;
   Ssh ssh;
+  Collect collect;
+  Purge purge;
+  Managed managed;
   std::vector<Group> groups;
   std::optional<Daemon> daemon;
 };

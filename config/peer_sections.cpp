@@ -32,6 +32,7 @@ void read_remote(Fields& fields, ConfiguredPeer& peer) {
   peer.port = fields.value("port", as_port);
   peer.identity_file = fields.value("identity_file", as_user_path);
   peer.known_hosts = fields.value("known_hosts", as_user_path);
+  peer.sudo = fields.value("sudo", as_sudo);
 }
 
 ConfiguredPeer read_peer(Fields& fields) {

@@ -14,6 +14,16 @@ const AsOneOf<DailyIndicator> as_daily_indicator{{{"complete", DailyIndicator::c
                                                   {"always", DailyIndicator::always}}};
 const AsOneOf<HostKeyPolicy> as_host_key_policy{
     {{"strict", HostKeyPolicy::strict}, {"accept-new", HostKeyPolicy::accept_new}}};
+const AsOneOf<ArchiveMode> as_archive_mode{{{"tar", ArchiveMode::tar},
+                                            {"targz", ArchiveMode::targz},
+                                            {"tarbz2", ArchiveMode::tarbz2},
+                                            {"tarzst", ArchiveMode::tarzst}}};
+const AsOneOf<ArchiveContent> as_archive_content{
+    {{"whole", ArchiveContent::whole}, {"cedar", ArchiveContent::cedar}}};
+const AsOneOf<IncompleteCollect> as_incomplete_collect{
+    {{"withhold", IncompleteCollect::withhold}, {"mark", IncompleteCollect::mark}}};
+const AsOneOf<UnstagedData> as_unstaged_data{
+    {{"keep", UnstagedData::keep}, {"remove", UnstagedData::remove}}};
 const AsDuration as_timeout{milliseconds(100), std::chrono::hours(24)};
 
 PeerstageSection::Staging read_staging(Fields fields) {
@@ -40,6 +50,30 @@ PeerstageSection::Ssh read_ssh(Fields fields) {
   return ssh;
 }
 
+PeerstageSection::Collect read_collecting(Fields fields) {
+  PeerstageSection::Collect collect;
+  collect.archive_mode = fields.value("archive_mode", as_archive_mode);
+  collect.content = fields.value("content", as_archive_content).value_or(collect.content);
+  collect.incomplete = fields.value("incomplete", as_incomplete_collect).value_or(collect.incomplete);
+  fields.report_unknown();
+  return collect;
+}
+
+PeerstageSection::Purge read_purging(Fields fields) {
+  PeerstageSection::Purge purge;
+  purge.unstaged = fields.value("unstaged", as_unstaged_data).value_or(purge.unstaged);
+  fields.report_unknown();
+  return purge;
+}
+
+PeerstageSection::Managed read_managed(Fields fields) {
+  PeerstageSection::Managed managed;
+  managed.deadline = fields.value("deadline", as_duration).value_or(managed.deadline);
+  managed.sudo = fields.value("sudo", as_sudo).value_or(managed.sudo);
+  fields.report_unknown();
+  return managed;
+}
+
 std::vector<PeerstageSection::Group> read_groups(Fields& fields) {
   std::vector<PeerstageSection::Group> groups;
   std::set<std::string> names;
@@ -63,6 +97,9 @@ PeerstageSection read_peerstage(Fields fields) {
   PeerstageSection section;
   if (auto staging = fields.group("staging")) section.staging = read_staging(*staging);
   if (auto ssh = fields.group("ssh")) section.ssh = read_ssh(*ssh);
+  if (auto collect = fields.group("collect")) section.collect = read_collecting(*collect);
+  if (auto purge = fields.group("purge")) section.purge = read_purging(*purge);
+  if (auto managed = fields.group("managed")) section.managed = read_managed(*managed);
   section.groups = read_groups(fields);
   if (auto daemon = fields.group("daemon")) section.daemon = read_daemon(*daemon);
   fields.report_unknown();

@@ -50,6 +50,7 @@ ExtensionAction read_extension(Fields fields, OrderMode mode) {
   action.name = fields.required("name", as_action_name);
   action.module = fields.required("module", as_python_module);
   action.function = fields.required("function", as_python_identifier);
+  action.command = fields.value("command", as_absolute_path);
   action.index = fields.value("index", as_count);
   action.depends = read_dependencies(fields);
   if (mode == OrderMode::index && !fields.has("index")) fields.missing("index");

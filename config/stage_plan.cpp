@@ -138,6 +138,8 @@ class Planner {
     if (!peer.staging.bandwidth_limit && !config_.peerstage.staging.values.bandwidth_limit) {
       result.staging.bandwidth_limit = command.bandwidth_limit;
     }
+    result.managed_deadline = config_.peerstage.managed.deadline;
+    result.sudo = peer.sudo.value_or(config_.peerstage.managed.sudo);
     // Cedar Backup manages the peers of the peers section only.
     if (!peer.managed || peers_of_stage()) return;
     result.cback_command = peer.cback_command ? peer.cback_command : config_.options.cback_command;

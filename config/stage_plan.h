@@ -66,9 +66,11 @@ struct StagePeer {
   std::string group;  ///< of peers that share a limit; empty: none
   IgnoreFailures ignore_failures = IgnoreFailures::none;
   StagingSettings staging;
-  std::optional<SshSettings> ssh;            ///< set: a remote peer
-  std::optional<std::string> cback_command;  ///< of a managed remote peer
-  std::vector<std::string> managed_actions;  ///< empty: not managed
+  std::optional<SshSettings> ssh;                 ///< set: a remote peer
+  std::optional<std::string> cback_command;       ///< of a managed remote peer
+  std::vector<std::string> managed_actions;       ///< empty: not managed
+  std::chrono::milliseconds managed_deadline{0};  ///< of one managed action; 0: none
+  Sudo sudo = Sudo::never;                        ///< whether a command may become another user by sudo(8)
 };
 
 /// The whole stage action.

@@ -297,6 +297,11 @@ Port as_port(const std::string& text) {
   return {static_cast<std::uint16_t>(AsNumber{1, 65535}(text))};
 }
 
+Sudo as_sudo(const std::string& text) {
+  static const AsOneOf<Sudo> words{{{"never", Sudo::never}, {"passwordless", Sudo::passwordless}}};
+  return words(text);
+}
+
 std::string as_peer_name(const std::string& text) {
   if (!is_name(text)) {
     throw BadValue(

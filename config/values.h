@@ -52,6 +52,7 @@ ByteCount as_size(const std::string& text);
 MinimumFree as_minimum_free(const std::string& text);  ///< a percentage below 100, or a size
 FileMode as_file_mode(const std::string& text);        ///< octal, 0 to 777
 Port as_port(const std::string& text);
+Sudo as_sudo(const std::string& text);  ///< never or passwordless
 std::string as_peer_name(
     const std::string& text);  ///< [A-Za-z0-9][A-Za-z0-9._-]*, up to 255 bytes, not cback.*
 std::string as_group_name(const std::string& text);   ///< the same letters

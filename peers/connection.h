@@ -65,12 +65,16 @@ class FileReceiver {
   virtual void failed(std::size_t id, const Failure& failure) = 0;
 };
 
+enum class CommandStream { output, error };
+
 /// A command for a machine.
 struct Command {
   std::vector<std::string> argv;  ///< quoted by the connection, so that the command sees exactly these words
   std::string shell_line;         ///< instead of argv: handed to the machine's shell byte for byte
   std::string input;
   std::chrono::milliseconds deadline{0};  ///< total; 0: none
+  /// What came on a stream, as it comes: raw bytes, in pieces of any size, kept or not. Must not throw.
+  std::function<void(CommandStream, std::string_view)> heard = {};
   std::size_t output_limit =
       64U << 10U;  ///< bytes kept of each stream; the rest is read, counted and dropped
 };

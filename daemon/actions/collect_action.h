@@ -1,0 +1,9 @@
+#pragma once
+
+#include "daemon/actions/action_result.h"
+
+namespace peerstage::daemon {
+
+ActionResult collect_action(const ActionContext& context);
+
+}  // namespace peerstage::daemon

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+
+/// What of this machine's file system goes into an archive: the rules of Cedar Backup 3 (docs/collect.md has
+/// them), walked in one place.
+namespace peerstage::peers::collect {
+
+struct TreeRules {
+  /// Of whole paths; an excluded directory takes what is below it along. Absent: nothing is excluded.
+  std::function<bool(const std::string& path)> excludes;
+  std::string ignore_file;      ///< a directory with an entry of this name is left out; empty: no such rule
+  std::int64_t link_depth = 0;  ///< so many levels down, links to directories are followed
+  bool dereference = false;     ///< what followed links point to is archived as well, under its own path
+};
+
+/// Something that is archived: a regular file, a link, a directory.
+struct TreeEntry {
+  std::string path;  ///< absolute, raw bytes, as it was walked
+  struct stat status;
+  /// A link that was followed is archived as the directory that it points to.
+  bool is_followed_link = false;
+};
+
+/// Hears of the entries in the order in which they are archived: a directory before what is in it.
+class TreeReceiver {
+ public:
+  virtual ~TreeReceiver() = default;
+  virtual void entry(const TreeEntry& entry) = 0;
+  /// Left out because it is nothing that can be archived ("fifo", "socket", "device", "dangling link", ...).
+  virtual void skipped(const std::string& path, const std::string& reason) = 0;
+  /// Could not be looked at; the sentence names the path and is printable. The walk goes on.
+  virtual void failed(const std::string& path, const std::string& sentence) = 0;
+};
+
+/// Walks a directory, `top` itself included, holding no more than the directories on the way down. A top that
+/// does not exist or is no directory (a link to one is one) throws PeerError.
+void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver);
+
+/// The directories that get an archive of their own by `recursion_level`, each with what its archive leaves
+/// to others. The last is `top` itself. Level 0: `top` alone.
+struct TreePart {
+  std::string top;
+  std::vector<std::string> without;  ///< subdirectories that have an archive of their own
+};
+std::vector<TreePart> split_tree(const std::string& top, std::int64_t recursion_level,
+                                 const TreeRules& rules);
+
+/// The file name of the archive of a configured path, without the ending: "/etc/x" becomes "etc-x". Cedar's
+/// rule, which is not injective.
+std::string archive_name(const std::string& path);
+
+}  // namespace peerstage::peers::collect
