@@ -243,8 +243,10 @@ void Catalog::set_last_slot(const std::string& job, std::chrono::system_clock::t
 
 bool Catalog::paused() const {
   return database_->read([](soci::session& sql) {
+    // The statement is executed at the end of its line, when a temporary would be gone already.
+    const std::string name = paused_setting;
     std::string value;
-    sql << "select value from setting where name = :name", into(value), use(std::string(paused_setting));
+    sql << "select value from setting where name = :name", into(value), use(name);
     return sql.got_data() && value == "yes";
   });
 }
