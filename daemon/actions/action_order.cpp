@@ -122,6 +122,10 @@ std::vector<std::string> expanded(const std::vector<std::string>& words) {
 
 }  // namespace
 
+bool is_builtin_here(const ActionItem& item, std::string_view name) {
+  return item.place == ActionPlace::here && item.extension == nullptr && item.name == name;
+}
+
 std::vector<ActionItem> order_actions(const std::vector<std::string>& words,
                                       const config::Extensions* extensions, Managed managed) {
   check_words(words, extensions);

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -28,6 +29,9 @@ struct ActionItem {
   const config::ExtensionAction* extension = nullptr;
   bool operator==(const ActionItem&) const = default;
 };
+
+/// Is it an action of this program, done on this machine?
+bool is_builtin_here(const ActionItem& item, std::string_view name);
 
 /// The items in the order in which they are done. `all` becomes collect, stage, store and purge. ActionError
 /// for a word that is no action, for words that exclude each other, and in the dependency mode, whatever the

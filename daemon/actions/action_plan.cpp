@@ -1,15 +1,12 @@
 #include "daemon/actions/action_plan.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
-
-bool is_builtin_here(const ActionItem& item, std::string_view name) {
-  return item.place == ActionPlace::here && item.extension == nullptr && item.name == name;
-}
 
 bool is_all(const std::vector<std::string>& words) {
   return words == std::vector<std::string>{"all"};

@@ -201,9 +201,11 @@ class ChildCommand::Running : public std::enable_shared_from_this<Running> {
     if (result_.output_bytes > order_.flood) end_it(ChildResult::End::flood);
   }
 
-  /// Before it is reaped the number of the group cannot be anybody else's.
+  /// Before it is reaped the number of the group cannot be anybody else's. A child that has only just begun
+  /// has none yet, and has started nothing.
   void signal_group(int signal) {
-    if (process_) ::kill(-process_->pid(), signal);
+    if (!process_) return;
+    if (::kill(-process_->pid(), signal) != 0 && errno == ESRCH) ::kill(process_->pid(), signal);
   }
 
   void has_ended() {

@@ -1,9 +1,6 @@
 // The same actions, put into their order by Cedar Backup itself and by us.
 
-#include <cstdio>
-#include <memory>
 #include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -11,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "action_order_cases.h"
-#include "peers/local_command.h"
+#include "cedar.h"
 
 namespace peerstage::daemon {
 namespace {
@@ -105,26 +102,20 @@ std::string our_answer(const RandomCase& random) {
 }
 
 TEST(CedarOrder, is_ours_in_2000_random_cases) {
-  if (!peers::run_local_command({.argv = {"/usr/bin/python3", "-c", "import CedarBackup3.cli"}}).succeeded())
-    GTEST_SKIP() << "needs cedar-backup3";
+  if (!has_cedar()) GTEST_SKIP() << "needs cedar-backup3";
   RandomCases cases;
   std::vector<RandomCase> asked;
-  peers::Command cedar{.argv = {"/usr/bin/python3", "-B", PEERSTAGE_TEST_DATA "/cedar_order.py"}};
-  cedar.output_limit = 16U << 20U;
+  std::string questions;
   for (int round = 0; round < 2000; ++round) {
     asked.push_back(cases.next());
-    cedar.input += json_line(asked.back());
+    questions += json_line(asked.back());
   }
-  const auto answered = peers::run_local_command(cedar);
-  ASSERT_TRUE(answered.succeeded()) << answered.error_output;
-
-  std::istringstream answers(answered.output);
+  const Words answers = ask_cedar("cedar_order.py", questions);
+  ASSERT_EQ(answers.size(), asked.size());
   std::size_t orders = 0, errors = 0;
-  for (const RandomCase& random : asked) {
-    std::string answer;
-    ASSERT_TRUE(std::getline(answers, answer));
-    EXPECT_EQ(our_answer(random), answer) << json_line(random);
-    ++(answer == "error" ? errors : orders);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    EXPECT_EQ(our_answer(asked[i]), answers[i]) << json_line(asked[i]);
+    ++(answers[i] == "error" ? errors : orders);
   }
   EXPECT_GT(orders, 500U);
   EXPECT_GT(errors, 100U);
