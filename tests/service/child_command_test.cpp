@@ -142,7 +142,6 @@ TEST_F(ChildCommandTest, one_that_ignores_the_deadline_is_killed) {
 
 TEST_F(ChildCommandTest, output_is_heard_as_it_comes_whether_it_is_kept_or_not) {
   std::string heard;
-  std::optional<ChildResult> result;
   ChildOrder order = shell("echo one; read _ < " + (temporary / "fifo") + "; echo two");
   ASSERT_EQ(::mkfifo((temporary / "fifo").c_str(), 0600), 0);
   order.output_limit = 2;
