@@ -29,6 +29,10 @@ bool is_stage(const ActionItem& item) {
   return is_builtin_here(item, "stage");
 }
 
+bool is_validate(const ActionItem& item) {
+  return is_builtin_here(item, "validate");
+}
+
 /// Nothing but stage has a document of its own; of several the last is told.
 bool is_only_stage(const std::vector<ActionItem>& items) {
   return std::ranges::all_of(items, is_stage);
@@ -73,9 +77,10 @@ class ActionRun {
 
   ExitCode act(const config::Config& config, std::vector<config::Finding>& findings) {
     const auto items = plan_actions(command_.actions, config, command_.managed);
+    const bool is_staged = std::ranges::any_of(items, is_stage);
     std::optional<config::StagePlan> plan;
-    if (std::ranges::any_of(items, is_stage)) plan = config::plan_stage(config, findings);
-    if (config::has_errors(findings)) return refuse(findings);
+    if (is_staged || std::ranges::any_of(items, is_validate)) plan = config::plan_stage(config, findings);
+    if (is_staged && config::has_errors(findings)) return refuse(findings);
     log_findings(findings);
     if (const auto why = cannot_begin(items, config)) return refuse_run(items, why->code, why->message);
 
