@@ -112,7 +112,7 @@ ProgramEnd run_action_program(const ActionProgram& program, const ActionContext&
   std::function<void(const std::string&)> each;
   if (context.command.log_command_output) each = [&log](const std::string& line) { log.info("| " + line); };
   OutputLines lines(each);
-  const ProgramEnd end = end_of(program, run(order_for(program, lines)));
+  ProgramEnd end = end_of(program, run(order_for(program, lines)));
   lines.finish();
   if (end.code == ExitCode::error) {
     log.error(end.failure + (lines.last().empty() ? "; it printed nothing" : "; what it printed last:"));

@@ -1,7 +1,6 @@
 #include "daemon/actions/hooks.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "daemon/actions/action_program.h"
 #include "peers/text.h"
@@ -61,10 +60,10 @@ std::vector<std::string> split_command(const std::string& command) {
 }
 
 std::string overridden(const std::string& word, const std::vector<config::Override>& overrides) {
-  for (const config::Override& each : std::views::reverse(overrides)) {
-    if (each.command == word && each.abs_path) return *each.abs_path;
-  }
-  return word;
+  const auto last = std::find_if(overrides.rbegin(), overrides.rend(), [&word](const config::Override& each) {
+    return each.command == word && each.abs_path.has_value();
+  });
+  return last == overrides.rend() ? word : last->abs_path.value();
 }
 
 }  // namespace peerstage::daemon
