@@ -1,5 +1,6 @@
 #include "peers/collect/extended_attributes.h"
 
+#include <algorithm>
 #include <archive_entry.h>
 #include <cerrno>
 #include <cstddef>
@@ -9,8 +10,8 @@
 #include <functional>
 #include <optional>
 #include <string_view>
-#include <vector>
 
+#include <linux/limits.h>
 #include <sys/xattr.h>
 
 #include "peers/collect/owner_names.h"
@@ -25,15 +26,17 @@ constexpr std::string_view default_acl = "system.posix_acl_default";
 using Fill = std::function<ssize_t(char* buffer, std::size_t size)>;
 
 std::optional<std::string> filled(const Fill& fill) {
+  // Most files have none, and few have many: one call will do.
+  std::string buffer(512, '\0');
   for (;;) {
-    const ssize_t size = fill(nullptr, 0);
-    if (size < 0) return std::nullopt;
-    std::string buffer(static_cast<std::size_t>(size), '\0');
     const ssize_t got = fill(buffer.data(), buffer.size());
-    if (got < 0 && errno == ERANGE) continue;  // it has grown meanwhile
-    if (got < 0) return std::nullopt;
-    buffer.resize(static_cast<std::size_t>(got));
-    return buffer;
+    if (got >= 0) {
+      buffer.resize(static_cast<std::size_t>(got));
+      return buffer;
+    }
+    constexpr std::size_t largest = XATTR_LIST_MAX;
+    if (errno != ERANGE || buffer.size() >= largest) return std::nullopt;
+    buffer.resize(std::min(buffer.size() * 16, largest));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -99,6 +100,66 @@ std::optional<std::string> real_path(const std::string& path) {
   return found.get();
 }
 
+/// A directory on the way down. One that is far up lends its descriptor to the ones below: what is left of
+/// its names is remembered, and on the way back it is opened again.
+class Level {
+ public:
+  Level(DirectoryStream stream, const struct stat& status)
+      : stream_(std::move(stream)), device_(status.st_dev), inode_(status.st_ino) {}
+
+  bool is(const struct stat& status) const { return status.st_dev == device_ && status.st_ino == inode_; }
+  bool is_parked() const { return !stream_ && !descriptor_; }
+  int descriptor() const { return stream_ ? stream_->descriptor() : descriptor_.get(); }
+
+  /// Valid until the next call. Null at the end, with errno 0, and after an error, with errno set.
+  const char* next() {
+    if (stream_) {
+      const dirent* const entry = stream_->next();
+      return entry != nullptr ? entry->d_name : nullptr;
+    }
+    errno = names_.empty() ? error_ : 0;
+    if (names_.empty()) return nullptr;
+    name_ = std::move(names_.front());
+    names_.pop_front();
+    return name_.c_str();
+  }
+
+  void park() {
+    if (stream_) {
+      while (const dirent* entry = stream_->next()) names_.emplace_back(entry->d_name);
+      error_ = errno;
+      stream_.reset();
+    }
+    descriptor_.reset();
+  }
+
+  /// False, with errno set: it cannot be had any more, and what is left of it neither.
+  bool reopen(int below, const std::string& path) {
+    for (const auto& [at, name] : {std::pair(below, ".."), std::pair(AT_FDCWD, path.c_str())}) {
+      Descriptor found = open_directory(at, name, 0);
+      struct stat status {};
+      if (!found || ::fstat(found.get(), &status) != 0) continue;
+      if (is(status)) {
+        descriptor_ = std::move(found);
+        return true;
+      }
+      errno = ENOENT;
+    }
+    error_ = errno;
+    names_.clear();
+    return false;
+  }
+
+ private:
+  std::optional<DirectoryStream> stream_;
+  Descriptor descriptor_;
+  std::deque<std::string> names_;
+  std::string name_;
+  int error_ = 0;
+  dev_t device_;
+  ino_t inode_;
+};
+
 class Walk {
  public:
   Walk(const TreeRules& rules, TreeReceiver& receiver) : rules_(rules), receiver_(receiver) {}
@@ -110,12 +171,8 @@ class Walk {
   }
 
  private:
-  /// A directory on the way down.
-  struct Level {
-    dev_t device;
-    ino_t inode;
-    bool operator==(const Level&) const = default;
-  };
+  /// So many directories on the way down are open; the kernel allows a program few descriptors.
+  static constexpr std::size_t most_open = 64;
 
   bool is_cedar() const { return rules_.content == config::ArchiveContent::cedar; }
   std::string& path() { return entry_.path; }
@@ -161,16 +218,26 @@ class Walk {
     if (::fstat(directory.get(), &status) != 0) return failed("cannot look at");
     entry_.status = status;
     receiver_.entry(entry_);
-    descend(std::move(directory), status, links);
+    descend(std::move(directory), status, links, parent >= 0);
   }
 
-  void descend(Descriptor directory, const struct stat& status, std::int64_t links) {
+  void descend(Descriptor directory, const struct stat& status, std::int64_t links, bool is_below) {
     DirectoryStream stream(std::move(directory));
     if (!stream) return failed("cannot list the directory");
-    way_.push_back({status.st_dev, status.st_ino});
-    while (const dirent* found = stream.next()) visit(stream.descriptor(), found->d_name, links);
+    Level level(std::move(stream), status);
+    way_.push_back(&level);
+    if (way_.size() > most_open) way_[way_.size() - most_open - 1]->park();
+    while (const char* name = level.next()) visit(level.descriptor(), name, links);
     if (errno != 0) failed("cannot list the directory");
     way_.pop_back();
+    if (is_below) go_back(level.descriptor());
+  }
+
+  /// `below` is what was walked last, or -1 where that is elsewhere. The path is its path, or one beside it.
+  void go_back(int below) {
+    if (way_.empty() || !way_.back()->is_parked()) return;
+    const std::string above = path().substr(0, std::max<std::size_t>(path().rfind('/'), 1));
+    if (!way_.back()->reopen(below, above)) failed("cannot go back to the directory above");
   }
 
   void visit(int directory, const char* name, std::int64_t links) {
@@ -231,8 +298,9 @@ class Walk {
   }
 
   bool leads_back(const struct stat& target) const {
-    const Level level{target.st_dev, target.st_ino};
-    return std::count(way_.begin(), way_.end(), level) > (is_cedar() ? returns_in_cedar_content : 0);
+    const auto times =
+        std::count_if(way_.begin(), way_.end(), [&](const Level* level) { return level->is(target); });
+    return times > (is_cedar() ? returns_in_cedar_content : 0);
   }
 
   /// False: it stays a link.
@@ -263,6 +331,7 @@ class Walk {
       }
     }
     std::swap(path(), *own_path);
+    go_back(-1);
   }
 
   /// The real path. Cedar Backup takes what the text of the link says; so do we for its exact content, where
@@ -281,7 +350,7 @@ class Walk {
   const TreeRules& rules_;
   TreeReceiver& receiver_;
   TreeEntry entry_;  ///< its path is where we are
-  std::vector<Level> way_;
+  std::vector<Level*> way_;
 };
 
 class Split {
