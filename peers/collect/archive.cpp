@@ -82,11 +82,18 @@ ssize_t read_at(int file, std::span<std::byte> buffer, std::uint64_t offset) {
   }
 }
 
+Archived unreadable(int error, const TreeEntry& entry) {
+  return {Outcome::unreadable, system_error("cannot read " + printable(entry.path), error).what(), {}};
+}
+
+/// What could not be opened.
 Archived not_archived(int error, const TreeEntry& entry) {
-  const bool is_gone = error == ENOENT || error == ENOTDIR;
-  return {is_gone ? Outcome::vanished : Outcome::unreadable,
-          system_error("cannot read " + printable(entry.path), error).what(),
-          {}};
+  // Of a regular file: it has become a link, or a socket. Of a link: it is none any more.
+  if (error == ELOOP || error == ENXIO || error == EINVAL)
+    return {Outcome::vanished, printable(entry.path) + " is not what it was any more", {}};
+  Archived archived = unreadable(error, entry);
+  if (error == ENOENT || error == ENOTDIR) archived.outcome = Outcome::vanished;
+  return archived;
 }
 
 bool is_untouched(const struct stat& before, const struct stat& after) {
@@ -278,8 +285,7 @@ class Archive::Writer {
     const Descriptor file = open_file(location_of(entry));
     struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0) return not_archived(errno, entry);
-    if (!S_ISREG(status.st_mode))
-      return {Outcome::vanished, printable(entry.path) + " is no regular file any more", {}};
+    if (!S_ISREG(status.st_mode)) return not_archived(ELOOP, entry);
     Archived archived = add_content(entry, file.get(), status);
     if (status.st_nlink > 1 && archived.outcome == Outcome::whole) {
       first_names_.insert_or_assign(Inode{status.st_dev, status.st_ino},
@@ -299,7 +305,7 @@ class Archive::Writer {
       // The first piece is read before anything is written, so that a file that cannot be read is not in the
       // archive, and most files are whole whatever happens to them.
       const ssize_t got = read_piece(file, 0, size);
-      if (got < 0) return not_archived(errno, entry);
+      if (got < 0) return unreadable(errno, entry);
       start = static_cast<std::uint64_t>(got);
       if (start < size && start < piece) {
         size = start;

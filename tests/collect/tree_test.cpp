@@ -330,7 +330,7 @@ class FewDescriptors {
 };
 
 TEST_F(Tree, MayBeDeeperThanThereAreDescriptors) {
-  constexpr std::size_t levels = 300;
+  constexpr std::size_t levels = 150;
   std::string name = "t";
   for (std::size_t i = 0; i < levels; ++i) name += "/d";
   directory.write(name + "/deepest", "x");
