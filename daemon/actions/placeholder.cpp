@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "daemon/actions/collect_action.h"
 #include "daemon/actions/managed_action.h"
 #include "daemon/actions/purge_action.h"
 #include "daemon/actions/validate_action.h"
@@ -17,9 +16,6 @@ ActionResult not_there_yet(const ActionContext& context, const std::string& acti
 
 }  // namespace
 
-ActionResult collect_action(const ActionContext& context) {
-  return not_there_yet(context, "collect");
-}
 ActionResult purge_action(const ActionContext& context) {
   return not_there_yet(context, "purge");
 }
