@@ -7,6 +7,7 @@
 #include <charconv>
 #include <map>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,29 @@ bool is_identifier(std::string_view name) {
   });
 }
 
+/// What a category such as \d stands for, as members of a class; `ascii` is Python's flag a. Absent: PCRE2
+/// reads it as Python does (but for the separators of ASCII in [\S]).
+std::optional<std::string_view> members_of(char category, bool ascii) {
+  switch (category) {
+    case 's':  // the separators of ASCII are white space to Python only
+      return ascii ? R"(\x{9}-\x{d}\x{20})" : R"(\s\x{1c}-\x{1f})";
+    case 'S':
+      if (!ascii) return std::nullopt;
+      return R"(\x{0}-\x{8}\x{e}-\x{1f}\x{21}-\x{10ffff})";
+    case 'd':
+      return ascii ? std::optional<std::string_view>("0-9") : std::nullopt;
+    case 'D':
+      return ascii ? std::optional<std::string_view>(R"(\x{0}-\x{2f}\x{3a}-\x{10ffff})") : std::nullopt;
+    case 'w':
+      return ascii ? std::optional<std::string_view>("0-9A-Z_a-z") : std::nullopt;
+    case 'W':
+      if (!ascii) return std::nullopt;
+      return R"(\x{0}-\x{2f}\x{3a}-\x{40}\x{5b}-\x{5e}\x{60}\x{7b}-\x{10ffff})";
+    default:
+      return std::nullopt;
+  }
+}
+
 /// Says a Python pattern in the words of PCRE2. What the two read differently is either written so that both
 /// agree, or refused where Python refuses it; what both check (balance, the width of a lookbehind) is left to
 /// PCRE2.
@@ -58,12 +82,16 @@ class Translation {
     return std::move(out_);
   }
 
+  /// The translation is good for judging the pattern, and for nothing else.
+  bool has_named_character() const { return has_named_character_; }
+
  private:
   enum class Last { nothing, anchor, repeat, item };  ///< what a quantifier would apply to
 
   struct Open {
     std::size_t number = 0;  ///< of a capturing group
     bool verbose = false;    ///< outside of it
+    bool ascii = false;      ///< likewise
     bool lookbehind = false;
     const char* closing = ")";
   };
@@ -95,9 +123,8 @@ class Translation {
 
   void literal(char32_t c) { emit(written(c), Last::item); }
 
-  /// Half a surrogate pair, which Python may name, is in no text: any character that is not in a path does.
+  /// Half a surrogate pair, which Python may name, is what a byte of a path becomes that is not UTF-8.
   static std::string written(char32_t c) {
-    if (c >= 0xD800 && c <= 0xDFFF) c = 0xFFFD;
     std::array<char, 8> digits{};
     const auto end =
         std::to_chars(digits.data(), digits.data() + digits.size(), static_cast<unsigned>(c), 16).ptr;
@@ -216,11 +243,27 @@ class Translation {
     const char c = peek();
     if (is_digit(c)) return numbered();
     if (is_letter(c)) ++position_;
+    if (is_one_of(c, "bB") && ascii_) return emit(ascii_boundary(c), Last::anchor);
     if (is_one_of(c, "AbB")) return emit(std::string("\\") + c, Last::anchor);
     if (c == 'Z') return emit("\\z", Last::anchor);
-    if (is_one_of(c, "dDsSwW")) return emit(std::string("\\") + c, Last::item);
+    if (is_one_of(c, "dDsSwW")) return emit(category(c), Last::item);
     if (c == 'N') return named_character();
     literal(is_letter(c) ? letter_escape(c) : character());
+  }
+
+  std::string category(char c) const {
+    if (c == 'S' && !ascii_) return R"([^\s\x{1c}-\x{1f}])";
+    const auto members = members_of(c, ascii_);
+    return members ? "[" + std::string(*members) + "]" : std::string("\\") + c;
+  }
+
+  static std::string ascii_boundary(char c) {
+    const std::string word = "[0-9A-Z_a-z])";
+    const std::string none = "(?<!" + word + "(?!" + word;
+    const std::string both = "(?<=" + word + "(?=" + word;
+    const std::string begins = "(?<!" + word + "(?=" + word;
+    const std::string ends = "(?<=" + word + "(?!" + word;
+    return c == 'b' ? "(?:" + begins + "|" + ends + ")" : "(?:" + both + "|" + none + ")";
   }
 
   /// The escapes that mean the same inside and outside of a class.
@@ -248,8 +291,13 @@ class Translation {
 
   /// Which names Unicode has is not checked.
   void named_character() {
-    if (!take('{') || until('}', "\\N{ is not closed").empty()) bad_escape('N');
+    skip_name();
     emit(".", Last::item);
+  }
+
+  void skip_name() {
+    if (!take('{') || until('}', "\\N{ is not closed").empty()) bad_escape('N');
+    has_named_character_ = true;
   }
 
   char32_t octal(std::size_t count) {
@@ -302,11 +350,12 @@ class Translation {
     if (!is_letter(c) && !is_digit(c)) return character();
     ++position_;
     if (is_one_of(c, "dDsSwW")) {
-      written_class += std::string("\\") + c;
+      const auto members = members_of(c, ascii_);
+      written_class += members ? std::string(*members) : std::string("\\") + c;
       return std::nullopt;
     }
     if (c != 'N') return letter_escape(c);
-    if (!take('{') || until('}', "\\N{ is not closed").empty()) bad_escape('N');
+    skip_name();
     return U' ';
   }
 
@@ -332,6 +381,7 @@ class Translation {
 
   void open(Open group, std::string_view words) {
     group.verbose = verbose_;
+    group.ascii = ascii_;
     emit(words, Last::nothing);
     if (open_.empty()) nothing_yet_ = false;
     open_.push_back(group);
@@ -352,6 +402,7 @@ class Translation {
     open_.pop_back();
     if (group.number > 0) closed_[group.number - 1] = true;
     verbose_ = group.verbose;
+    ascii_ = group.ascii;
     const bool inside =
         std::any_of(open_.begin(), open_.end(), [](const Open& outer) { return outer.lookbehind; });
     if (group.lookbehind && !inside) lookbehind_groups_.reset();
@@ -447,14 +498,17 @@ class Translation {
       throw Fault("Python does not know this kind of (?...)");
     check_flags(on, off);
     const bool verbose = (verbose_ || is_one_of('x', on)) && !is_one_of('x', off);
+    const bool ascii = (ascii_ || is_one_of('a', on)) && !is_one_of('u', on);
     if (c == ')') {
       if (!nothing_yet_) throw Fault("flags for the whole pattern stand at its beginning only");
       verbose_ = verbose;
+      ascii_ = ascii;
       out_ += "(?" + known_to_pcre2(on) + ")";
       return;
     }
     open({}, "(?" + known_to_pcre2(on) + (off.empty() ? "" : "-" + known_to_pcre2(off)) + ":");
     verbose_ = verbose;
+    ascii_ = ascii;
   }
 
   static void check_flags(const std::string& on, const std::string& off) {
@@ -466,7 +520,7 @@ class Translation {
     }
   }
 
-  /// Verbose mode is resolved here, and the rest concerns what \w and its like match.
+  /// Verbose mode and what \w and its like match are resolved here.
   static std::string known_to_pcre2(const std::string& flags) {
     std::string known;
     std::copy_if(flags.begin(), flags.end(), std::back_inserter(known),
@@ -479,7 +533,9 @@ class Translation {
   std::string out_;
   Last last_ = Last::nothing;
   bool verbose_ = false;
+  bool ascii_ = false;
   bool nothing_yet_ = true;  ///< no item outside of groups so far
+  bool has_named_character_ = false;
   std::vector<Open> open_;
   std::vector<bool> closed_;  ///< of each capturing group
   std::map<std::string, std::size_t> names_;
@@ -495,29 +551,93 @@ struct ContextDeleter {
   void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
 };
 
-std::optional<std::string> pcre2_fault(const std::string& pattern) {
+struct DataDeleter {
+  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+};
+using Code = std::unique_ptr<pcre2_code, CodeDeleter>;
+
+/// Throws Fault.
+Code compile(const std::string& pattern, std::uint32_t options) {
   constexpr std::uint32_t nesting = 1000;  // Python's own limit is its recursion limit
   const std::unique_ptr<pcre2_compile_context, ContextDeleter> context(pcre2_compile_context_create(nullptr));
   pcre2_set_parens_nest_limit(context.get(), nesting);
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  pcre2_set_compile_extra_options(context.get(), PCRE2_EXTRA_ALLOW_SURROGATE_ESCAPES);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  const std::unique_ptr<pcre2_code, CodeDeleter> code(
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP,
-                    &error, &offset, context.get()));
-  if (code) return std::nullopt;
+  Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                          PCRE2_UTF | PCRE2_UCP | options, &error, &offset, context.get()));
+  if (code) return code;
   std::array<PCRE2_UCHAR, 256> message{};
   pcre2_get_error_message(error, message.data(), message.size());
-  return reinterpret_cast<const char*>(message.data());
+  throw Fault(reinterpret_cast<const char*>(message.data()));
+}
+
+/// The path as Python has it (its error handler "surrogateescape"), in UTF-8 that knows surrogates.
+std::string with_surrogates(const std::string& path) {
+  std::string text;
+  for (std::size_t at = 0; at < path.size();) {
+    const auto character = decode_utf8(path, at);
+    if (character) {
+      text.append(path, at, character->bytes);
+      at += character->bytes;
+      continue;
+    }
+    const unsigned value = 0xDC00U + static_cast<unsigned char>(path[at++]);
+    for (const unsigned byte :
+         {0xE0U | (value >> 12U), 0x80U | ((value >> 6U) & 0x3FU), 0x80U | (value & 0x3FU)}) {
+      text += static_cast<char>(byte);
+    }
+  }
+  return text;
+}
+
+bool is_ascii(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 }  // namespace
 
 std::optional<std::string> python_pattern_fault(const std::string& pattern) {
   try {
-    return pcre2_fault(Translation(pattern).run());
+    compile(Translation(pattern).run(), 0);
+    return std::nullopt;
   } catch (const Fault& fault) {
     return fault.what();
   }
+}
+
+struct ExclusionPattern::Compiled {
+  Code code;
+  std::unique_ptr<pcre2_match_data, DataDeleter> data;
+};
+
+ExclusionPattern::ExclusionPattern(const std::string& pattern) {
+  try {
+    Translation translation(pattern);
+    const std::string translated = translation.run();
+    if (translation.has_named_character()) throw Fault("names of characters, \\N{...}, are not known here");
+    compile(translated, 0);  // whatever is wrong is said of the pattern itself
+    compiled_ = std::make_unique<Compiled>();
+    compiled_->code = compile("^" + translated + "$", PCRE2_ANCHORED);
+  } catch (const Fault& fault) {
+    throw std::invalid_argument(fault.what());
+  }
+  // Where memory may not be made executable, matching is slower.
+  pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);
+  compiled_->data.reset(pcre2_match_data_create_from_pattern(compiled_->code.get(), nullptr));
+  if (!compiled_->data) throw std::bad_alloc();
+}
+
+ExclusionPattern::~ExclusionPattern() = default;
+ExclusionPattern::ExclusionPattern(ExclusionPattern&& other) noexcept = default;
+ExclusionPattern& ExclusionPattern::operator=(ExclusionPattern&& other) noexcept = default;
+
+bool ExclusionPattern::excludes(const std::string& path) const {
+  std::string converted;
+  const std::string& text = is_ascii(path) ? path : (converted = with_surrogates(path));
+  return pcre2_match(compiled_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
+                     PCRE2_NO_UTF_CHECK, compiled_->data.get(), nullptr) >= 0;
 }
 
 }  // namespace peerstage::config

@@ -20,18 +20,24 @@ using ContentSum = std::array<std::uint8_t, 20>;
 struct Archived {
   enum class Outcome {
     whole,
-    changed,  ///< it changed, grew or shrank while it was read; the archive holds a consistent member all the
-              ///< same: of the size that was announced, cut off or filled with zeros
+    changed,  ///< it changed, grew or shrank while it was read, or its end could not be read; the archive
+              ///< holds a consistent member all the same: of the size that was announced, cut off or filled
+              ///< with zeros
+    vanished,   ///< it is not in the archive, and not where it was found any more
     unreadable  ///< it is not in the archive
   };
   Outcome outcome = Outcome::whole;
-  std::string sentence;           ///< printable; of changed and unreadable ones
-  std::optional<ContentSum> sum;  ///< of the bytes that were archived, if it was asked for
+  std::string sentence;           ///< printable; of all that is not whole
+  std::optional<ContentSum> sum;  ///< of the bytes that were archived, if it was asked for; of regular files
 };
 
 /// An archive on its way into a directory: nothing of that name is touched before `commit`. Members are named
 /// by their absolute path without the leading slash. Not committed: nothing is left. PeerError for what the
 /// directory or the disk refuses.
+///
+/// `ArchiveContent::cedar`: GNU format with whole seconds, regular files and links only; a directory is taken
+/// and not written. `whole`: pax format with nanoseconds, directories, extended attributes, ACLs and holes.
+/// Both can be read by GNU tar and Python's tarfile.
 class Archive {
  public:
   struct Options {
@@ -49,6 +55,7 @@ class Archive {
 
   /// Hard links within one archive are kept. Never throws for what is wrong with the entry.
   Archived add(const TreeEntry& entry);
+  /// No member was written so far.
   bool empty() const;
 
   struct Committed {
@@ -67,6 +74,10 @@ class Archive {
 
 /// ".tar", ".tar.gz", ".tar.bz2" or ".tar.zst".
 const char* archive_ending(config::ArchiveMode mode);
+
+/// Removes what interrupted archives have left in a directory. They leave something only where the file
+/// system knows no files without a name, or between two steps of a commit.
+void remove_unfinished_archives(const staging::Directory& where);
 
 /// The content sum of a file as it is now. Throws PeerError.
 ContentSum sum_of_file(const std::string& path);

@@ -19,6 +19,9 @@ struct CollectOptions {
   bool is_starting_day = false;
   std::optional<staging::Ownership> owner;  ///< of what is written; absent: ours
   std::function<bool()> cancelled;          ///< asked between entries; absent: never
+  std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;
+  /// A file that changed less than this ago is read again by the next incremental collect.
+  std::chrono::seconds settle_time{60};
 };
 
 /// What became of one configured file or directory.
@@ -28,28 +31,35 @@ struct ItemReport {
     collected,
     nothing_new,  ///< no archive was needed
     not_due,      ///< weekly, and this is not the day
-    incomplete,   ///< there is an archive, but something could not be read
-    failed        ///< there is none
+    incomplete,   ///< collected, but for something that could not be read
+    failed        ///< it, or a part of it, has no archive
   };
   Status status = Status::failed;
-  std::vector<std::string> archives;  ///< names in the collect directory
-  std::uint64_t files = 0, bytes = 0;
-  std::vector<std::string> warnings;  ///< printable sentences, the first hundred
+  std::vector<std::string> archives;   ///< names in the collect directory
+  std::uint64_t files = 0, bytes = 0;  ///< that were archived: files and links, and the content of the files
+  std::vector<std::string> warnings;   ///< printable sentences, the first hundred
   std::uint64_t more_warnings = 0;
-  std::string failure;
+  std::string failure;  ///< printable, of a failed one
 };
 
 struct CollectReport {
   std::vector<ItemReport> items;
   bool marked = false;  ///< cback.collect was written
   bool cancelled = false;
-  std::optional<std::string> error;  ///< it could not be done at all
+  bool locked = false;               ///< another collect is going on; `error` says so
+  std::optional<std::string> error;  ///< it could not be done at all, or not to its end
 };
 
 /// Collects what the plan says into the collect directory: removes the old indicator, writes each archive
 /// under a temporary name and renames it, writes cback.sha256, then the indicator, everything durable in this
 /// order. One collect of a directory at a time. Blocks; does not throw.
 CollectReport collect(const config::CollectPlan& plan, const CollectOptions& options, Observer& observer);
+
+/// Writes down, if it is so, that a master has staged the last collect: whoever is going to remove
+/// cback.stage or cback.collect (a purge) calls this before, or else the next incremental collect begins
+/// further back than need be. What cannot be read or written is a warning for the observer. Does not throw.
+void note_what_is_staged(const config::CollectPlan& plan, const std::optional<staging::Ownership>& owner,
+                         Observer& observer);
 
 const char* to_string(ItemReport::Status status);
 

@@ -7,6 +7,8 @@
 
 #include <sys/stat.h>
 
+#include "config/config.h"
+
 /// What of this machine's file system goes into an archive: the rules of Cedar Backup 3 (docs/collect.md has
 /// them), walked in one place.
 namespace peerstage::peers::collect {
@@ -16,7 +18,10 @@ struct TreeRules {
   std::function<bool(const std::string& path)> excludes;
   std::string ignore_file;      ///< a directory with an entry of this name is left out; empty: no such rule
   std::int64_t link_depth = 0;  ///< so many levels down, links to directories are followed
-  bool dereference = false;     ///< what followed links point to is archived as well, under its own path
+  bool dereference = false;     ///< what such links point to is archived as well, under its own path
+  /// `cedar`: exactly the files and links that Cedar Backup archives. `whole`: directories and dangling
+  /// links, too; and a link that is excluded, or leads back to where it is, is not followed.
+  config::ArchiveContent content = config::ArchiveContent::whole;
 };
 
 /// Something that is archived: a regular file, a link, a directory.
@@ -25,6 +30,10 @@ struct TreeEntry {
   struct stat status;
   /// A link that was followed is archived as the directory that it points to.
   bool is_followed_link = false;
+  /// The open directory in which it was found, for as long as it is being told of. -1: by its path.
+  int directory = -1;
+  /// A directory's own descriptor, likewise; -1 where it could not be opened.
+  int opened = -1;
 };
 
 /// Hears of the entries in the order in which they are archived: a directory before what is in it.
@@ -38,12 +47,15 @@ class TreeReceiver {
   virtual void failed(const std::string& path, const std::string& sentence) = 0;
 };
 
-/// Walks a directory, `top` itself included, holding no more than the directories on the way down. A top that
-/// does not exist or is no directory (a link to one is one) throws PeerError.
+/// Walks a directory, `top` itself included, in the order of the directories, holding no more than the
+/// directories on the way down. What is gone before it could be looked at was never there. A top that does
+/// not exist or is no directory (a link to one is one) throws PeerError. What the receiver throws ends it.
 void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver);
 
 /// The directories that get an archive of their own by `recursion_level`, each with what its archive leaves
-/// to others. The last is `top` itself. Level 0: `top` alone.
+/// to others: real directories down to so many levels, all of them where it is negative. The last is `top`
+/// itself. Level 0: `top` alone. As in Cedar Backup, excluded directories are not split; an ignore file
+/// counts for the archive of its own directory only.
 struct TreePart {
   std::string top;
   std::vector<std::string> without;  ///< subdirectories that have an archive of their own
