@@ -116,6 +116,27 @@ class GateTest(PoolTest):
         return subprocess.run(["scp", *self.client_options(), "-P", str(peer.elements["port"]), *arguments],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
+    def sftp_client(self, peer, commands):
+        return subprocess.run(["sftp", *self.client_options(), "-P", str(peer.elements["port"]), "-b", "-",
+                               f"{self.pool.caller}@{peer.address}"], input=commands, capture_output=True, text=True, timeout=60)
+
+    def run_cedar(self, peer, rcp, *arguments, **options):
+        pool = self.pool
+        address, port = peer.elements.pop("address"), peer.elements.pop("port")
+        known_hosts, config = pool.directory / "cedar_known_hosts", pool.directory / "cedar_ssh_config"
+        known_hosts.write_text(f"[{address}]:{port} {pool.sshd.host_key}\n")
+        config.write_text(f"Host far\n  HostName {address}\n  Port {port}\n  IdentityFile {pool.key}\n"
+                          f"  UserKnownHostsFile {known_hosts}\n")
+        pool.key.chmod(0o600)
+        pool.options |= {"rcp_command": f"/usr/bin/scp -B {rcp} -F {config}", "rsh_command": f"/usr/bin/ssh -F {config}",
+                         **options}
+        pool.write_config()
+        prefix = self.passwd_entry(pool, pool.make_directory("home-of-backup", pool.user), "/bin/sh")
+        log = pool.directory / "cback3.log"
+        subprocess.run([*prefix, CBACK, "-c", pool.config, "-l", log, "-d", "-O", *arguments], capture_output=True, text=True,
+                       stdin=subprocess.DEVNULL, timeout=120, env={**pool.environment(), "LANG": "C.UTF-8"}, umask=0o022)
+        return log.read_text()
+
     def place(self, peer, name):
         return f"{self.pool.caller}@{peer.address}:{peer.collect}/{name}"
 
@@ -217,23 +238,6 @@ class CedarMasterTest(GateTest):
         super().setUp()
         self.pool.ssh_settings = {"identity_file": None, "known_hosts": None}
 
-    def run_cedar(self, peer, rcp, *arguments, **options):
-        pool = self.pool
-        address, port = peer.elements.pop("address"), peer.elements.pop("port")
-        known_hosts, config = pool.directory / "cedar_known_hosts", pool.directory / "cedar_ssh_config"
-        known_hosts.write_text(f"[{address}]:{port} {pool.sshd.host_key}\n")
-        config.write_text(f"Host far\n  HostName {address}\n  Port {port}\n  IdentityFile {pool.key}\n"
-                          f"  UserKnownHostsFile {known_hosts}\n")
-        pool.key.chmod(0o600)
-        pool.options |= {"rcp_command": f"/usr/bin/scp -B {rcp} -F {config}", "rsh_command": f"/usr/bin/ssh -F {config}",
-                         **options}
-        pool.write_config()
-        prefix = self.passwd_entry(pool, pool.make_directory("home-of-backup", pool.user), "/bin/sh")
-        log = pool.directory / "cback3.log"
-        subprocess.run([*prefix, CBACK, "-c", pool.config, "-l", log, "-d", "-O", *arguments], capture_output=True, text=True,
-                       stdin=subprocess.DEVNULL, timeout=120, env={**pool.environment(), "LANG": "C.UTF-8"}, umask=0o022)
-        return log.read_text()
-
     def assert_stages(self, rcp):
         peer = self.gated_peer(FILES)
         log = self.run_cedar(peer, rcp, "stage")
@@ -303,9 +307,7 @@ class ClientsTest(GateTest):
         empty = self.pool.directory / "empty"
         empty.write_bytes(b"")
         commands = f"pwd\nls -la\nget -r . {self.target}\nput {empty} cback.stage\nls -l cback.stage\n"
-        result = subprocess.run(["sftp", *self.client_options(), "-P", str(self.peer.elements["port"]), "-b", "-",
-                                 f"{self.pool.caller}@{self.peer.address}"], input=commands, capture_output=True, text=True,
-                                timeout=60)
+        result = self.sftp_client(self.peer, commands)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         self.assertIn(f"Remote working directory: {self.peer.collect}\n", result.stdout)
         self.assertEqual({name: entry.sha256 for name, entry in snapshot(self.target).items() if entry.kind == "file"},
@@ -369,6 +371,93 @@ class ClientsTest(GateTest):
             data = sent.read()
         self.assertIn(b"became shorter", data)
         self.assertIn(b"C0644 700000 home.tar\n" + FILES["home.tar"] + b"\0", data)
+
+
+class OpenSshAloneTest(GateTest):
+    """What docs/restricted-access.md gives to peers without the gate."""
+    REQUESTS = ["lstat", "opendir", "readdir", "open", "read", "close", "fsync", "limits"]
+    REQUESTS_OF_SCP = ["stat", *REQUESTS]
+
+    def allow(self, peer, requests):
+        self.pool.sshd.authorized_keys.write_text(
+            f"restrict,command=\"internal-sftp -p {','.join(requests)}\" {Path(f'{self.pool.key}.pub').read_text()}")
+        peer.marker.unlink(missing_ok=True)
+
+    def test_documentation_names_these_requests(self):
+        page = (ROOT / "docs" / "restricted-access.md").read_text()
+        for requests in (self.REQUESTS, self.REQUESTS_OF_SCP):
+            self.assertIn(f"internal-sftp -p {','.join(requests)}\"", page)
+
+    def test_requests_that_our_master_needs(self):
+        peer = self.pool.remote("far", {**FILES, "sub/file": b"f"})
+        self.allow(peer, self.REQUESTS)
+        result = self.pool.stage()
+        self.assert_exit(result, 0)
+        self.assert_staged(self.pool, result, peer)
+        self.assert_marked(peer)
+
+    def test_none_of_them_is_superfluous(self):
+        """Without the last two it works too: fsync makes the marker durable, limits is faster."""
+        peer = self.pool.remote("far", FILES)
+        for left_out in self.REQUESTS:
+            with self.subTest(left_out=left_out):
+                shutil.rmtree(self.pool.staging / f"{datetime.date.today():%Y}", ignore_errors=True)
+                self.allow(peer, [name for name in self.REQUESTS if name != left_out])
+                result = self.pool.stage()
+                self.assertEqual(result.exit == 0, left_out in ("fsync", "limits"), str(result))
+                if result.exit == 0:
+                    self.assert_marked(peer)
+
+    def test_what_the_list_does_not_prevent(self):
+        """As the page says: who may open the marker for writing may empty any file."""
+        peer = self.pool.remote("far", FILES)
+        self.allow(peer, self.REQUESTS)
+        victim = peer.write("victim", b"content")
+        session = subprocess.Popen(["ssh", *self.client_options(), "-p", str(peer.elements["port"]), "-s",
+                                    f"{self.pool.caller}@{peer.address}", "sftp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(session.wait)
+        with session.stdin, session.stdout:   # OpenSSH's server drops what it was asked when its input ends
+            session.stdin.write(INIT + request(3, 1, os.fsencode(victim), 0x12, NO_ATTRIBUTES))
+            session.stdin.flush()
+            for _ in range(2):
+                kind = session.stdout.read(struct.unpack(">I", session.stdout.read(4))[0])[0]
+        self.assertEqual((kind, victim.read_bytes()), (102, b""))
+
+    @needs_root
+    @unittest.skipUnless(CBACK.exists(), "needs cback3")
+    def test_requests_that_scp_of_a_cedar_master_needs(self):
+        peer = self.pool.remote("far", FILES)
+        self.allow(peer, self.REQUESTS_OF_SCP)
+        self.pool.ssh_settings = {"identity_file": None, "known_hosts": None}
+        log = self.run_cedar(peer, "", "stage")
+        self.assertNotIn("ERROR", log, log)
+        self.assert_marked(peer)
+
+    @needs_root
+    def test_chroot(self):
+        """As the user `backup`, who has no shell. Every directory above a chroot has to belong to root alone, so not in /tmp."""
+        root = Path(tempfile.mkdtemp(prefix="peerstage-gate-", dir="/run"))
+        self.addCleanup(shutil.rmtree, root)
+        root.chmod(0o755)
+        (root / "collect").mkdir()
+        shutil.chown(root / "collect", "backup", "backup")
+        (root / "outside").mkdir()
+        requests = ",".join(self.REQUESTS)
+        self.pool.sshd_settings = lambda addresses: (
+            f"Match User backup\n  ChrootDirectory {root}\n  ForceCommand internal-sftp -p {requests}\n"
+            "  DisableForwarding yes\n  PermitTTY no\n")
+        peer = self.pool.remote("far", backup_user="backup")
+        shutil.copyfile(f"{self.pool.key}.pub", self.pool.sshd.authorized_keys)
+        peer.collect = root / "collect"
+        peer.write_all({**FILES, "sub/file": b"f"})
+        peer.ready()
+        expected = peer.content()
+        peer.collect = Path("/collect")
+        result = self.pool.stage()
+        peer.collect = root / "collect"
+        self.assert_exit(result, 0)
+        self.assert_staged(self.pool, result, peer, expected)
+        self.assert_marked(peer)
 
 
 class RefusalTest(GateTest):
@@ -631,9 +720,7 @@ class RefusalTest(GateTest):
                         "put /etc/hostname empty", "put /etc/hostname cback.stage", "get /etc/passwd /dev/null", "get link /dev/null",
                         "cd /", "cd ..", "ls /", "cd linked", "ls linked/secret", "df", "copy empty other", "reput /etc/hostname empty"):
             with self.subTest(command=command):
-                result = subprocess.run(["sftp", *self.client_options(), "-P", str(self.peer.elements["port"]), "-b", "-",
-                                         f"{self.pool.caller}@{self.peer.address}"], input=command + "\n", capture_output=True,
-                                        text=True, timeout=60)
+                result = self.sftp_client(self.peer, command + "\n")
                 self.assertNotEqual(result.returncode, 0, result)
                 self.assertEqual(self.world(), self.before, result)
                 if self.peer.marker.exists():   # of the attempt to give it content
@@ -719,7 +806,7 @@ class HostileMasterTest(PoolTest):
                  b"/", b"..", d + b"/" + bytes(chance.randbytes(chance.randrange(300))), os.fsencode(self.outside) + b"/secret"]
         requests = [INIT] if chance.random() < 0.95 else []
         for number in range(chance.randrange(60)):
-            kind = chance.choice([*range(1, 21), 200, chance.randrange(256)])
+            kind = chance.choice([*range(3, 21), 200, chance.randrange(256) if chance.random() < 0.1 else 3])
             fields = []
             if kind in (4, 5, 6, 8, 10, 12):
                 fields.append(struct.pack(">I", chance.randrange(1, 12)))
