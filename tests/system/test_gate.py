@@ -182,6 +182,24 @@ class OurMasterTest(GateTest):
         self.assert_exit(result, 0)
         self.assert_staged(self.pool, result, peer)
 
+    def test_many_sums(self):
+        """More names than one command line holds."""
+        self.pool.staging_settings["verify"] = "checksum"
+        peer = self.gated_peer({f"{n:03}{'x' * 200}": b"%d" % n for n in range(600)})
+        result = self.pool.stage()
+        self.assert_exit(result, 0)
+        self.assert_staged(self.pool, result, peer)
+
+    def test_bound_in_sshd_config(self):
+        """ForceCommand does the same for a user as `command=` for a key."""
+        collect = self.pool.directory / "peers" / "far"
+        self.pool.sshd_settings = lambda addresses: f"ForceCommand {GATE} --collect-dir {collect}\n"
+        peer = self.pool.remote("far", FILES)
+        result = self.pool.stage()
+        self.assert_exit(result, 0)
+        self.assert_staged(self.pool, result, peer)
+        self.assertEqual(self.ssh(peer, "id").returncode, REFUSED_EXIT)
+
     def test_not_ready_without_the_indicator_or_the_directory(self):
         peer = self.gated_peer()
         self.assert_exit(self.pool.stage(), 8)
@@ -570,6 +588,26 @@ class RefusalTest(GateTest):
         self.assertEqual(self.run_gate(f"'sha256sum' '{d}/cback.collect'").stdout,
                          f"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  {d}/cback.collect\n".encode())
 
+    def test_allowed_command_is_itself(self):
+        """Its streams, its exit status, and no signal that Python ignores."""
+        script = self.pool.directory / "command"
+        script.write_text("#!/bin/sh\ncat\ngrep SigIgn /proc/self/status\necho \"$#\" \"$@\" >&2\nexit 42\n")
+        script.chmod(0o755)
+        self.bind_key(self.peer, [f"{script} a b", "no-such-program"])
+        result = self.ssh(self.peer, f"{script} a b", data=b"input\n")
+        self.assertEqual((result.returncode, result.stderr), (42, b"2 a b\n"))
+        self.assertEqual(result.stdout, b"input\nSigIgn:\t0000000000000000\n")
+        result = self.ssh(self.peer, "no-such-program")
+        self.assertEqual(result.returncode, 127)
+        self.assertIn(b"cannot run no-such-program: No such file or directory", result.stderr)
+
+    def test_other_words_for_the_subsystem(self):
+        """sshd_config may name its server in any words; those that are told count."""
+        for words in ("internal-sftp", "/usr/lib/openssh/sftp-server", "internal-sftp -f AUTH -l INFO"):
+            result = subprocess.run([GATE, "--collect-dir", self.peer.collect, "--sftp", "internal-sftp -f AUTH -l INFO"],
+                                    input=INIT, capture_output=True, timeout=60, env={"SSH_ORIGINAL_COMMAND": words})
+            self.assertEqual((result.returncode, result.stdout[4:5]), (0, b"\2"), words)
+
     def test_logins_and_forwardings(self):
         for words in ([], ["-tt"], ["-tt", "sh"], ["-W", "127.0.0.1:1"], ["-s", "netconf"]):
             with self.subTest(words=words):
@@ -873,34 +911,58 @@ class HostileMasterTest(PoolTest):
         """Whoever may write to the collect directory exchanges a directory for a link that leads out, as fast as it goes."""
         (self.collect / "sub" / "secret").write_bytes(b"PUBLIC")
         (self.collect / "other").symlink_to(self.outside)
+        with self.exchanging("sub", "other"), contextlib.closing(gate.CollectDirectory(str(self.collect))) as collect:
+            def read():
+                with open(collect.open_file(b"sub/secret"), "rb") as file:
+                    return file.read()
+            seen = self.outcomes(read)
+        self.assertNotIn(b"SECRET", seen)
+        self.assertLessEqual({b"PUBLIC", "refused"}, seen, seen)
+
+    def test_marker_that_becomes_a_link_while_it_is_written(self):
+        for make in (os.symlink, os.link):
+            with self.subTest(make=make.__name__):
+                (self.collect / "cback.stage").write_bytes(b"")
+                make(self.outside / "secret", self.collect / "other")
+                with self.exchanging("cback.stage", "other"), contextlib.closing(gate.CollectDirectory(str(self.collect))) as collect:
+                    seen = self.outcomes(lambda: os.close(collect.open_marker()))
+                self.assertEqual((self.outside / "secret").read_bytes(), b"SECRET")
+                self.assertLessEqual({None, "refused"}, seen, seen)
+                for name in ("cback.stage", "other"):
+                    (self.collect / name).unlink()
+
+    def outcomes(self, call):
+        """What 4000 calls returned or came to."""
+        seen = set()
+        for _ in range(4000):
+            try:
+                seen.add(call())
+            except gate.Refused:
+                seen.add("refused")
+            except OSError:
+                seen.add("changed meanwhile")
+        return seen
+
+    @contextlib.contextmanager
+    def exchanging(self, *names):
+        """Somebody exchanges these two for each other all the time."""
         exchange = ctypes.CDLL(None, use_errno=True).renameat2
-        names = [os.fsencode(self.collect / name) for name in ("sub", "other")]
-        if exchange(-100, names[0], -100, names[1], 2):
+        here = -100   # AT_FDCWD; 2 is RENAME_EXCHANGE
+        first, second = (os.fsencode(self.collect / name) for name in names)
+        if exchange(here, first, here, second, 2):
             self.skipTest("needs a file system with RENAME_EXCHANGE")
         ended = threading.Event()
 
         def flip():
             while not ended.is_set():
-                exchange(-100, names[0], -100, names[1], 2)
+                exchange(here, first, here, second, 2)
         flipping = threading.Thread(target=flip)
         flipping.start()
-        seen = {}
         try:
-            collect = gate.CollectDirectory(str(self.collect))
-            for _ in range(4000):
-                try:
-                    with open(collect.open_file(b"sub/secret"), "rb") as file:
-                        outcome = file.read()
-                except gate.Refused:
-                    outcome = "refused"
-                except OSError:
-                    outcome = "changed meanwhile"
-                seen[outcome] = seen.get(outcome, 0) + 1
+            yield
         finally:
             ended.set()
             flipping.join()
-        self.assertNotIn(b"SECRET", seen)
-        self.assertLessEqual({b"PUBLIC", "refused"}, seen.keys(), seen)
 
     def test_words_are_those_of_a_shell(self):
         """Where the gate takes a line apart at all, a shell would have made the same words of it."""
