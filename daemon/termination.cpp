@@ -28,6 +28,16 @@ TerminationHeldBack::~TerminationHeldBack() {
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
+bool is_termination_waiting() {
+  sigset_t waiting;
+  sigemptyset(&waiting);
+  ::sigpending(&waiting);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (sigismember(&waiting, signal) == 1) return true;
+  }
+  return false;
+}
+
 TerminationListenedTo::TerminationListenedTo() {
   const sigset_t signals = termination_signals();
   ::pthread_sigmask(SIG_UNBLOCK, &signals, &before_);

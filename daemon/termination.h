@@ -18,6 +18,9 @@ class TerminationHeldBack {
   sigset_t before_{};
 };
 
+/// Whether one of them has come while they are held back.
+bool is_termination_waiting();
+
 /// The place inside of that where somebody listens to them: those that waited arrive at once.
 class TerminationListenedTo {
  public:

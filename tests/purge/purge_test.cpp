@@ -1,6 +1,7 @@
 #include "peers/purge/purge.h"
 
 #include <atomic>
+#include <sched.h>
 #include <thread>
 
 #include <fcntl.h>
@@ -247,11 +248,14 @@ TEST_F(PurgeTest, stops_above_trees_that_are_too_deep_and_says_so) {
   EXPECT_THAT(report.directories.at(0).failures, ElementsAre(HasSubstr("deeper than 500")));
 }
 
-/// A file system of the test's own.
+/// A mount that nobody but this process sees, so that nothing of it can stay.
 class Mounted {
  public:
   Mounted(const std::string& source, const std::string& place, const char* type, unsigned long flags)
-      : place_(place), done_(::mount(source.c_str(), place.c_str(), type, flags, nullptr) == 0) {}
+      : place_(place),
+        done_(::unshare(CLONE_NEWNS) == 0 &&
+              ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+              ::mount(source.c_str(), place.c_str(), type, flags, nullptr) == 0) {}
   ~Mounted() {
     if (done_) ::umount2(place_.c_str(), MNT_DETACH);
   }
