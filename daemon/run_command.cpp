@@ -11,6 +11,8 @@
 
 #include "config/load.h"
 #include "config/stage_plan.h"
+#include "daemon/actions/purge_action.h"
+#include "daemon/actions/validate_action.h"
 #include "daemon/check.h"
 #include "daemon/diagnostics.h"
 #include "daemon/log.h"
@@ -27,7 +29,7 @@ namespace {
 /// Why an action cannot be asked for; absent: it can.
 std::optional<std::string> refusal(const RunCommand& command) {
   for (const std::string& action : command.actions) {
-    if (action == "stage") continue;
+    if (action == "stage" || action == "purge" || action == "validate") continue;
     return "the action " + peers::printable(action) +
            " is unknown: this program does stage; for other actions of Cedar Backup run cback3 with the same "
            "configuration";
@@ -74,6 +76,8 @@ class ActionRun {
     if (const auto why = refusal(command_)) {
       return refuse({{config::Severity::error, "", 0, "", *why}});
     }
+    if (command_.actions.front() == "purge") return show(purge_action(context(*loaded.config)));
+    if (command_.actions.front() == "validate") return show(validate_action(context(*loaded.config)));
     if (!plan) return refuse_stage("cannot stage: " + peers::printable(path) + " has no stage section");
     warn_of_hooks(loaded.config->options, log_);
     return stage(*plan);
@@ -86,6 +90,13 @@ class ActionRun {
       report = stage_pool(plan, command_, log_, screen_);
     }
     return show(report);
+  }
+
+  ActionContext context(const config::Config& config) { return {config, command_, log_, screen_}; }
+
+  ExitCode show(const ActionResult& result) {
+    std::cout << (command_.json ? result.json : result.table) << std::flush;
+    return result.code;
   }
 
   ExitCode refuse_stage(const std::string& why) {
