@@ -30,7 +30,7 @@ std::optional<std::string> status_problem(const std::string& path, struct stat& 
 
 std::optional<std::string> executable_problem(const std::string& path) {
   struct stat status {};
-  if (const auto problem = status_problem(path, status)) return problem;
+  if (auto problem = status_problem(path, status)) return problem;
   if (!S_ISREG(status.st_mode)) return "is not a program";
   if (!may(path, X_OK)) return "cannot be run: " + reason(errno);
   return std::nullopt;
@@ -40,7 +40,7 @@ std::optional<std::string> executable_problem(const std::string& path) {
 
 std::optional<std::string> directory_problem(const std::string& path, int rights) {
   struct stat status {};
-  if (const auto problem = status_problem(path, status)) return problem;
+  if (auto problem = status_problem(path, status)) return problem;
   if (!S_ISDIR(status.st_mode)) return "is not a directory";
   if ((rights & X_OK) != 0 && !may(path, X_OK)) return "cannot be entered: " + reason(errno);
   if ((rights & R_OK) != 0 && !may(path, R_OK)) return "cannot be listed: " + reason(errno);
@@ -50,7 +50,7 @@ std::optional<std::string> directory_problem(const std::string& path, int rights
 
 std::optional<std::string> reading_problem(const std::string& path) {
   struct stat status {};
-  if (const auto problem = status_problem(path, status)) return problem;
+  if (auto problem = status_problem(path, status)) return problem;
   if (!may(path, R_OK)) return "cannot be read: " + reason(errno);
   return std::nullopt;
 }

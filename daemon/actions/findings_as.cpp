@@ -83,7 +83,7 @@ std::string ask_child(const User& user, const std::function<void(config::Report&
     ::_exit(is_answered ? 0 : 1);
   }
   output.reset();
-  const std::string text = read_whole(input.get());
+  std::string text = read_whole(input.get());
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
