@@ -19,17 +19,18 @@ constexpr std::array<const char*, 4> foreign_markers = {"cback.store", "cback.en
                                                         "cback.amazons3"};
 
 /// Names that no other tool looks into. A long peer name is replaced by its hash, to stay within 255 bytes.
-std::string name_beside(const char* prefix, const std::string& peer) {
+std::string name_beside(const char* suffix, const std::string& peer) {
+  const std::string prefix = std::string(unpublished_prefix) + suffix;
   if (peer.size() <= 200) return prefix + peer;
   Sha256 hash;
   hash.add(peer);
   return prefix + hash.finish().hex();
 }
 std::string new_name(const std::string& peer) {
-  return name_beside("cback.peerstage.", peer);
+  return name_beside(".", peer);
 }
 std::string old_name(const std::string& peer) {
-  return name_beside("cback.peerstage-old.", peer);
+  return name_beside("-old.", peer);
 }
 
 std::string parent_of(const std::string& path) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "peers/observer.h"
 #include "peers/staging/file_modes.h"
@@ -38,6 +39,9 @@ struct NewTree {
 void publish(const PeerPlace& place, const Spool& spool, const NewTree& tree,
              const std::optional<HeldTree>& held, const FileModes& modes, Durability durability,
              Observer& observer);
+
+/// With what the names begin that trees of a publication have in a day before it is over.
+inline constexpr std::string_view unpublished_prefix = "cback.peerstage";
 
 /// The disk could not keep what was written; nothing that is in the spool can be believed.
 class SyncFailed : public PeerError {

@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = boost::filesystem;
 
-const std::string private_name = ".peerstage";
 const std::string lock_name = ".lock";  // no peer can have this name
 const std::string new_marker_name = ".marker";
 
@@ -81,7 +80,23 @@ bool can_be_peer(const std::string& name) {
   return !name.empty() && name.front() != '.';
 }
 
+/// The whole of the lock file.
+struct flock whole_file(short type) {
+  struct flock whole {};
+  whole.l_type = type;
+  whole.l_whence = SEEK_SET;
+  return whole;
+}
+
 }  // namespace
+
+bool is_run_at_work(const Directory& staging_dir) {
+  const std::string path = std::string(private_name) + "/" + lock_name;
+  const Descriptor file = open_beneath(staging_dir.descriptor(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!file) return errno != ENOENT && errno != ENOTDIR;
+  struct flock whole = whole_file(F_WRLCK);
+  return ::fcntl(file.get(), F_OFD_GETLK, &whole) != 0 || whole.l_type != F_UNLCK;
+}
 
 std::string day_path(Date date) {
   const auto [year, month, day] = day_components(date);
@@ -145,9 +160,7 @@ bool StagingArea::try_lock() {
                                                   "it there, and remove it");
     }
     give_to(owner_, file.get(), directory.shown(lock_name));
-    struct flock whole {};
-    whole.l_type = F_WRLCK;
-    whole.l_whence = SEEK_SET;
+    struct flock whole = whole_file(F_WRLCK);
     if (::fcntl(file.get(), F_OFD_SETLK, &whole) != 0) {
       if (errno == EAGAIN || errno == EACCES) return false;
       throw system_error("cannot lock " + directory.shown(lock_name), errno);

@@ -17,6 +17,12 @@ namespace peerstage::peers::staging {
 /// A dry run creates, changes and removes nothing.
 enum class RunMode { real, dry_run };
 
+/// Our own directory in the staging directory, with the lock and the unfinished transfers.
+inline constexpr const char* private_name = ".peerstage";
+
+/// Whether a run holds the lock of this staging directory. Where we may not look, one may. Changes nothing.
+bool is_run_at_work(const Directory& staging_dir);
+
 /// Where a day stands in the staging directory: "2026/11/20".
 std::string day_path(Date date);
 

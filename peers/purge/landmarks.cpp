@@ -1,0 +1,85 @@
+#include "peers/purge/landmarks.h"
+
+#include <utility>
+
+#include <fcntl.h>
+
+#include "peers/descriptor.h"
+#include "peers/failure.h"
+#include "peers/staging/staging_area.h"
+
+namespace peerstage::peers::purge {
+namespace {
+
+/// For looking at it and at what is in it, not for listing: search permission is enough.
+std::optional<staging::Directory> find_directory(const std::string& path) {
+  Descriptor descriptor(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!descriptor) return std::nullopt;
+  return staging::Directory(std::move(descriptor), path);
+}
+
+/// The directory, the one that holds it, and so on up to the root.
+std::vector<FileId> way_up(const staging::Directory& directory) {
+  std::vector<FileId> way;
+  Descriptor above;
+  for (int current = directory.descriptor();; current = above.get()) {
+    struct stat status {};
+    if (current < 0 || ::fstat(current, &status) != 0) return way;
+    if (!way.empty() && way.back() == id_of(status)) return way;
+    way.push_back(id_of(status));
+    above.reset(::openat(current, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
+}
+
+}  // namespace
+
+FileId id_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino};
+}
+
+Landmarks::Landmarks(const PurgeOptions& options) {
+  const auto last = [this](const std::string& path) {
+    auto directory = find_directory(path);
+    if (directory) lasting_.insert(id_of(directory->status()));
+    return directory;
+  };
+  for (const std::string& path : options.collect_dirs) {
+    const auto directory = last(path);
+    if (!directory || options.unstaged == config::UnstagedData::remove) continue;
+    collects_.try_emplace(id_of(directory->status()), CollectPlace{path, StagedState::of(*directory)});
+  }
+  for (const config::PurgeDirectory& each : options.directories) last(each.abs_path);
+  for (const std::string& path : options.lasting) last(path);
+  if (!options.staging_dir) return;
+  staging_ = last(*options.staging_dir);
+  if (!staging_) return;
+  staging_id_ = id_of(staging_->status());
+  try {
+    if (const auto own = staging_->find(staging::private_name)) private_id_ = id_of(*own);
+  } catch (const PeerError&) {
+    // Nobody who may not look into the staging directory can purge it.
+  }
+}
+
+Position Landmarks::position_of(const staging::Directory& directory) const {
+  const std::vector<FileId> way = way_up(directory);
+  Position position;
+  for (auto id = way.rbegin(); id != way.rend(); ++id) position = position_below(position, *id);
+  return position;
+}
+
+Position Landmarks::position_below(const Position& parent, FileId directory) const {
+  Position position = parent;
+  if (position.staging_depth) ++*position.staging_depth;
+  if (const auto found = collects_.find(directory); found != collects_.end())
+    position.collect = &found->second;
+  if (directory == staging_id_) position.staging_depth = 0;
+  if (directory == private_id_) position.in_private = true;
+  return position;
+}
+
+bool Landmarks::is_staging_at_work() const {
+  return staging_ && staging::is_run_at_work(*staging_);
+}
+
+}  // namespace peerstage::peers::purge

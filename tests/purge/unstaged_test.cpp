@@ -1,0 +1,209 @@
+#include <optional>
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "purge_fixture.h"
+
+namespace peerstage::peers::purge {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Names = std::set<std::string>;
+
+/// `top` is a collect directory. Its files are made now, a hundred days before the purge: nobody can set
+/// their ctime, so the indicators get times around this moment.
+class UnstagedTest : public PurgeTest {
+ protected:
+  const system_clock::time_point made = system_clock::now();
+
+  UnstagedTest() { options.collect_dirs = {top}; }
+
+  std::string data(const std::string& name) const { return temporary.write("top/" + name, "data"); }
+  void indicator(const std::string& name, std::chrono::seconds after) const {
+    data(name);
+    set_times(top + "/" + name, made + after, made + after);
+  }
+  /// The usual state after a good night.
+  void mark_staged() const {
+    indicator("cback.collect", 1min);
+    indicator("cback.stage", 2min);
+  }
+};
+
+struct StateCase {
+  const char* name;
+  std::optional<std::chrono::seconds> collected, staged;
+  bool goes;
+  const char* reason;
+};
+
+class StateOfTheCollect : public UnstagedTest, public ::testing::WithParamInterface<StateCase> {};
+
+TEST_P(StateOfTheCollect, decides) {
+  const StateCase& c = GetParam();
+  data("etc.tar");
+  data("below/more.tar");
+  if (c.collected) indicator("cback.collect", *c.collected);
+  if (c.staged) indicator("cback.stage", *c.staged);
+  const Names before = tree();
+  const PurgeReport report = run(7);
+  const DirectoryReport& found = report.directories.at(0);
+  EXPECT_THAT(found.failures, IsEmpty());
+  if (c.goes) {
+    EXPECT_EQ(tree(), Names{});
+    EXPECT_EQ(found.kept_unstaged, 0U);
+    EXPECT_THAT(observer.warnings, IsEmpty());
+  } else {
+    EXPECT_EQ(tree(), before);
+    EXPECT_EQ(found.kept_unstaged, 2U);
+    EXPECT_THAT(observer.warnings,
+                ElementsAre(AllOf(HasSubstr("kept 2 files"), HasSubstr(top), HasSubstr(c.reason))));
+  }
+}
+
+const auto case_name = [](const auto& each) { return std::string(each.param.name); };
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, StateOfTheCollect,
+    ::testing::Values(
+        StateCase{"staged", 1min, 2min, true, ""},
+        StateCase{"staged_in_the_same_moment", 1min, 1min, true, ""},
+        StateCase{"collected_after_the_stage", 2min, 1min, false, "older than its cback.collect"},
+        StateCase{"never_staged", 1min, {}, false, "no cback.stage"},
+        StateCase{"collect_that_failed_after_a_stage", {}, 2min, false, "no cback.collect"},
+        StateCase{"neither", {}, {}, false, "no cback.collect"},
+        StateCase{"files_newer_than_the_mark", -2min, -1min, false, "changed after its cback.stage"}),
+    case_name);
+
+TEST_F(UnstagedTest, data_goes_all_the_same_where_the_configuration_says_so) {
+  data("etc.tar");
+  indicator("cback.collect", 1min);
+  options.unstaged = config::UnstagedData::remove;
+  run(7);
+  EXPECT_EQ(tree(), Names{});
+}
+
+TEST_F(UnstagedTest, indicator_that_is_no_regular_file_proves_nothing) {
+  data("etc.tar");
+  indicator("cback.collect", 1min);
+  fs::create_symlink(data("real"), top + "/cback.stage");
+  set_times(top + "/cback.stage", made + 2min, made + 2min);
+  set_times(top + "/real", made + 2min, made + 2min);
+  run(7);
+  EXPECT_TRUE(fs::exists(top + "/etc.tar"));
+}
+
+TEST_F(UnstagedTest, file_that_came_after_the_mark_is_kept_though_its_mtime_is_old) {
+  set_times(data("etc.tar"), made - 1h, made - 1h);
+  indicator("cback.collect", -30min);
+  indicator("cback.stage", -20min);  // before the ctime of etc.tar
+  const PurgeReport report = run(7);
+  EXPECT_EQ(report.directories.at(0).kept_unstaged, 1U);
+  EXPECT_TRUE(fs::exists(top + "/etc.tar"));
+}
+
+TEST_F(UnstagedTest, rule_does_not_make_anything_go_that_is_young) {
+  file("young", 1 * day);
+  mark_staged();
+  const PurgeReport report = run(7);
+  EXPECT_EQ(report.directories.at(0).files, 0U);
+}
+
+TEST_F(UnstagedTest, indicators_stay_as_long_as_a_file_is_there_that_they_tell_about) {
+  data("etc.tar");
+  const std::string young = data("below/read-lately.tar");
+  set_times(young, now, made);
+  mark_staged();
+  run(7);
+  EXPECT_EQ(tree(), (Names{"below", "below/read-lately.tar", "cback.collect", "cback.stage"}));
+  // The next purge can judge, too.
+  set_times(young, made, made);
+  run(7);
+  EXPECT_EQ(tree(), Names{});
+}
+
+TEST_F(UnstagedTest, indicators_stay_when_they_are_young_themselves) {
+  data("etc.tar");
+  mark_staged();
+  set_times(top + "/cback.stage", now, now);
+  run(7);
+  EXPECT_EQ(tree(), Names{"cback.stage"});
+}
+
+TEST_F(UnstagedTest, master_that_has_not_come_finds_the_indicator_of_an_empty_collect) {
+  indicator("cback.collect", 1min);
+  const PurgeReport report = run(7);
+  EXPECT_EQ(tree(), Names{"cback.collect"});
+  EXPECT_EQ(report.directories.at(0).kept_unstaged, 0U);
+}
+
+TEST_F(UnstagedTest, indicator_of_the_master_that_is_all_that_is_left_goes) {
+  indicator("cback.stage", 1min);
+  run(7);
+  EXPECT_EQ(tree(), Names{});
+}
+
+TEST_F(UnstagedTest, manifest_goes_with_the_first_file_that_it_names) {
+  data("etc.tar");
+  set_times(data("home.tar"), now, made);
+  set_times(data("cback.sha256"), now, made);
+  mark_staged();
+  run(7);
+  EXPECT_EQ(tree(), (Names{"home.tar", "cback.collect", "cback.stage"}));
+}
+
+TEST_F(UnstagedTest, manifest_stays_with_what_it_names) {
+  set_times(data("home.tar"), now, made);
+  set_times(data("cback.sha256"), now, made);
+  mark_staged();
+  run(7);
+  EXPECT_EQ(tree(), (Names{"home.tar", "cback.sha256", "cback.collect", "cback.stage"}));
+}
+
+TEST_F(UnstagedTest, collect_directory_is_known_wherever_the_purge_begins) {
+  data("below/etc.tar");
+  indicator("cback.collect", 1min);
+  const test::TemporaryDirectory elsewhere;
+  fs::create_directory_symlink(top, elsewhere / "alias");
+  for (const std::string& begin : {temporary.path().string(), top + "/below", elsewhere / "alias/below"}) {
+    EXPECT_EQ(run({{begin, 7}}).directories.at(0).kept_unstaged, 1U) << begin;
+  }
+  EXPECT_TRUE(fs::exists(top + "/below/etc.tar"));
+  indicator("cback.stage", 2min);
+  run({{elsewhere / "alias/below", 7}});
+  EXPECT_FALSE(fs::exists(top + "/below/etc.tar"));
+}
+
+TEST_F(UnstagedTest, what_the_indicators_said_at_the_start_holds_for_the_whole_purge) {
+  for (int i = 0; i < 5; ++i) data("file" + std::to_string(i));
+  mark_staged();
+  // A collect begins while it runs.
+  observer.on_event = [&](const std::string&) {
+    fs::remove(top + "/cback.collect");
+    observer.on_event = nullptr;
+  };
+  run(7);
+  EXPECT_EQ(tree(), Names{});
+}
+
+TEST_F(UnstagedTest, what_a_collect_writes_during_the_purge_is_kept) {
+  data("a");
+  data("b");
+  indicator("cback.collect", 0s);
+  set_times(data("cback.stage"), system_clock::now(), system_clock::now());
+  observer.on_event = [&](const std::string& text) {
+    ::usleep(20'000);  // the kernel's clock for files has ticks
+    data(text.find("/a,") != std::string::npos ? "b" : "a");
+    observer.on_event = nullptr;
+  };
+  const PurgeReport report = run(7);
+  EXPECT_EQ(report.directories.at(0).files, 1U);
+  EXPECT_EQ(report.directories.at(0).kept_unstaged, 1U);
+}
+
+}  // namespace
+}  // namespace peerstage::peers::purge
