@@ -31,6 +31,13 @@ bool look_up(Lookup lookup, Entry& entry, std::vector<char>& buffer) {
 
 }  // namespace
 
+std::optional<peers::staging::Ownership> owner_to_be(const std::string& backup_user,
+                                                     const std::string& backup_group) {
+  if (started_as() != config::StartedAs::root) return std::nullopt;
+  const User user = look_up_user(backup_user, backup_group);
+  return peers::staging::Ownership{user.uid, user.gid};
+}
+
 gid_t look_up_group(const std::string& group, const std::string& what, const std::string& element) {
   struct group entry {};
   std::vector<char> buffer;

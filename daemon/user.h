@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "config/load.h"
+#include "peers/staging/directory.h"
 
 namespace peerstage::daemon {
 
@@ -19,6 +20,10 @@ struct User {
 
 /// Looks up a user and a group by name. Throws std::runtime_error naming what does not exist.
 User look_up_user(const std::string& user, const std::string& group);
+
+/// Root hands what it writes over to the backup user; anybody else keeps it: absent. Throws as look_up_user.
+std::optional<peers::staging::Ownership> owner_to_be(const std::string& backup_user,
+                                                     const std::string& backup_group);
 
 /// Looks up a group by name. `what` it is and in which `element` of the configuration it stands are for the
 /// std::runtime_error about one that does not exist.

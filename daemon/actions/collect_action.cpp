@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "config/collect_plan.h"
+#include "daemon/actions/action_log.h"
 #include "daemon/actions/collect_report.h"
 #include "daemon/readable.h"
 #include "daemon/stage_run.h"
@@ -20,29 +21,10 @@ using peers::collect::CollectOptions;
 using peers::collect::CollectReport;
 using peers::collect::ItemReport;
 
-class CollectLog final : public peers::Observer {
- public:
-  explicit CollectLog(Log& log) : log_(log) {}
-  void planned(std::uint64_t, std::uint64_t) override {}
-  void progress(std::uint64_t, std::uint64_t) override {}
-  void skipped(const std::string&, const std::string&) override {}
-  void event(peers::EventLevel level, const std::string& text) override { log_.write(level, text); }
-
- private:
-  Log& log_;
-};
-
 /// Cedar Backup's days of the week begin on Monday, as those of ISO 8601 do.
 bool is_today(config::Day day) {
   const std::chrono::weekday today(local_date(std::chrono::system_clock::now()));
   return today.iso_encoding() == static_cast<unsigned>(day) + 1;
-}
-
-/// Root hands what it writes over to the backup user, who has to exist.
-std::optional<peers::staging::Ownership> owner_of(const config::CollectPlan& plan) {
-  if (started_as() != config::StartedAs::root) return std::nullopt;
-  const User user = look_up_user(plan.backup_user, plan.backup_group);
-  return peers::staging::Ownership{user.uid, user.gid};
 }
 
 void log_item(const ItemReport& item, Log& log) {
@@ -91,11 +73,11 @@ ActionResult collect_action(const ActionContext& context) {
   options.is_starting_day = is_today(plan->starting_day);
   options.cancelled = termination_is_waiting;
   try {
-    options.owner = owner_of(*plan);
+    options.owner = owner_to_be(plan->backup_user, plan->backup_group);
   } catch (const std::exception& error) {
     return result_of(refused(std::string("cannot collect: ") + error.what(), context.log));
   }
-  CollectLog observer(context.log);
+  ActionLog observer(context.log);
   const CollectReport report = peers::collect::collect(*plan, options, observer);
   log_end(report, *plan, context.log);
   return result_of(report);

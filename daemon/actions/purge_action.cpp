@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <string>
 #include <vector>
 
+#include "config/collect_plan.h"
+#include "daemon/actions/action_log.h"
 #include "daemon/readable.h"
 #include "daemon/report_json.h"
 #include "daemon/termination.h"
 #include "daemon/text_table.h"
+#include "daemon/user.h"
+#include "peers/collect/collect.h"
 #include "peers/purge/purge.h"
 #include "peers/text.h"
 
@@ -16,18 +21,6 @@ namespace peerstage::daemon {
 namespace {
 
 namespace purge = peers::purge;
-
-class PurgeLog final : public peers::Observer {
- public:
-  explicit PurgeLog(Log& log) : log_(log) {}
-  void planned(std::uint64_t, std::uint64_t) override {}
-  void progress(std::uint64_t, std::uint64_t) override {}
-  void skipped(const std::string&, const std::string&) override {}
-  void event(peers::EventLevel level, const std::string& text) override { log_.write(level, text); }
-
- private:
-  Log& log_;
-};
 
 void add_local(const std::vector<config::ConfiguredPeer>& peers, std::vector<std::string>& directories) {
   for (const config::ConfiguredPeer& peer : peers) {
@@ -135,6 +128,20 @@ ActionResult refused(const std::string& why, bool is_dry, Log& log) {
   return {ExitCode::error, document({}, ExitCode::error, why, is_dry), ""};
 }
 
+/// The marks may go; what they say about the last collect must not be lost with them.
+void note_what_is_staged(const config::Config& config, peers::Observer& observer) {
+  const auto plan = config::plan_collect(config);
+  if (!plan) return;
+  try {
+    peers::collect::note_what_is_staged(*plan, owner_to_be(plan->backup_user, plan->backup_group), observer);
+  } catch (const std::exception& error) {
+    observer.event(peers::EventLevel::warning,
+                   std::string("cannot note what a master has staged, so that the next incremental collect "
+                               "begins further back: ") +
+                       error.what());
+  }
+}
+
 }  // namespace
 
 ActionResult purge_action(const ActionContext& context) {
@@ -144,8 +151,9 @@ ActionResult purge_action(const ActionContext& context) {
     return refused("cannot purge: " + file + " has no purge section", is_dry, context.log);
   }
   const TerminationHeldBack termination;  // looked for between two removals
-  PurgeLog observer(context.log);
+  ActionLog observer(context.log);
   if (is_dry) context.log.info("dry run: nothing is changed anywhere");
+  if (!is_dry) note_what_is_staged(context.config, observer);
   const purge::PurgeReport report = purge::purge(options_of(context.config, context.command), observer);
   log_result(report, is_dry, context.log);
   const ExitCode code = exit_code(report);
