@@ -314,6 +314,16 @@ class LossTest(CollectTest):
         machine.a_day_passes()
         self.assertEqual(machine.collect_json()["items"][0]["status"], "nothing_new")
 
+    def test_a_purge_of_what_was_staged_makes_the_next_collect_no_larger(self):
+        machine = self.machine(self.one_dir("incr"))
+        machine.purge = [{"abs_path": machine.collect_dir, "retain_days": 0}]
+        self.play(machine, machine.collect_json)
+        machine.run("stage")
+        machine.a_day_passes()
+        machine.run("purge")
+        self.assertEqual(list(machine.collect_dir.iterdir()), [])
+        self.assertEqual(machine.collect_json()["items"][0]["status"], "nothing_new")
+
     def test_nor_when_cedar_backup_is_the_master(self):
         machine = self.machine(self.one_dir("incr"))
         a = self.play(machine, machine.collect_json)
