@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <climits>
 #include <clocale>
-#include <locale.h>
 #include <map>
 #include <span>
 #include <stdexcept>
@@ -297,7 +296,7 @@ class Archive::Writer {
   Archived add_content(const TreeEntry& entry, int file, struct stat status) {
     if (options_.sum_contents) hash_.begin();
     const std::vector<Extent> data = is_whole() ? data_with_holes(file, status) : std::vector<Extent>{};
-    std::uint64_t size = static_cast<std::uint64_t>(status.st_size);
+    auto size = static_cast<std::uint64_t>(status.st_size);
     std::uint64_t start = 0;
     std::string fault;
     describe(entry, status);
@@ -330,7 +329,7 @@ class Archive::Writer {
 
   /// Fills the buffer from a file. Fewer bytes than wanted and than fit: its end.
   ssize_t read_piece(int file, std::uint64_t offset, std::uint64_t wanted) {
-    const std::size_t most = static_cast<std::size_t>(std::min<std::uint64_t>(piece, wanted));
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(piece, wanted));
     std::size_t filled = 0;
     while (filled < most) {
       const ssize_t got = read_at(file, {buffer_.data() + filled, most - filled}, offset + filled);

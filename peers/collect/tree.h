@@ -27,7 +27,7 @@ struct TreeRules {
 /// Something that is archived: a regular file, a link, a directory.
 struct TreeEntry {
   std::string path;  ///< absolute, raw bytes, as it was walked
-  struct stat status;
+  struct stat status {};
   /// A link that was followed is archived as the directory that it points to.
   bool is_followed_link = false;
   /// The open directory in which it was found, for as long as it is being told of. -1: by its path.
