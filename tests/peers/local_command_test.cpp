@@ -84,17 +84,5 @@ INSTANTIATE_TEST_SUITE_P(LocalCommand, EndlessCommand,
                                          Endless{"WithClosedStreams", "exec >&- 2>&- <&-; sleep 60"}),
                          [](const auto& tested) { return tested.param.name; });
 
-TEST(LocalCommand, AMissingProgramIsNamed) {
-  Command command;
-  command.argv = {"/nonexistent/program"};
-  try {
-    run_local_command(command);
-    FAIL() << "a missing program ran";
-  } catch (const PeerError& error) {
-    EXPECT_EQ(error.kind(), FailureKind::permanent);
-    EXPECT_NE(std::string(error.what()).find("/nonexistent/program"), std::string::npos);
-  }
-}
-
 }  // namespace
 }  // namespace peerstage::peers
