@@ -129,6 +129,17 @@ struct SteerCommand {
   bool json = false;
 };
 
+/// `peerstage exec -- COMMAND...`
+struct ExecCommand {
+  std::optional<std::string> config_path;
+  std::vector<std::string> peers, groups;            ///< only these; both empty: every peer
+  std::vector<std::string> argv;                     ///< at least one word, the first not empty
+  std::optional<std::string> user;                   ///< absent: the one who logs in
+  std::optional<std::chrono::milliseconds> timeout;  ///< 0: none
+  bool gather = false;                               ///< a peer's output in one piece, when it has ended
+  bool json = false;
+};
+
 enum class OutputStream { standard_output, standard_error };
 
 /// Nothing is left to do but to print a text and to end.
@@ -140,7 +151,7 @@ struct EarlyExit {
 
 using CommandLine = std::variant<RunCommand, CheckCommand, TrustCommand, ScheduleCommand, DaemonCommand,
                                  HistoryCommand, FilesCommand, RebuildCommand, VerifyCommand, StatusCommand,
-                                 StartCommand, CancelCommand, SteerCommand, EarlyExit>;
+                                 StartCommand, CancelCommand, SteerCommand, ExecCommand, EarlyExit>;
 
 /// Understands the arguments (without the program's name). The grammar is that of Cedar Backup 3: getopt_long
 /// with unique abbreviations, where the long form of a switch wins over the short one and the last of the

@@ -17,6 +17,7 @@
 #include "daemon/control/start_command.h"
 #include "daemon/control/status_command.h"
 #include "daemon/control/steer_command.h"
+#include "daemon/exec_command.h"
 #include "daemon/run_command.h"
 #include "daemon/schedule/schedule_command.h"
 #include "daemon/service/daemon_command.h"
@@ -73,6 +74,9 @@ ExitCode execute(const CancelCommand& command) {
 }
 ExitCode execute(const SteerCommand& command) {
   return steer_daemon(command);
+}
+ExitCode execute(const ExecCommand& command) {
+  return exec_command(command);
 }
 ExitCode execute(const ScheduleCommand& command) {
   return show_schedule(command);

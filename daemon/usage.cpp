@@ -205,4 +205,21 @@ Exit status: 0 done, 2 command line, 4 the configuration is wrong (the one in fo
 refused, or the daemon does not answer.
 )";
 
+const char* const exec_usage =
+    R"(Usage: peerstage exec [--peer NAME]... [--group NAME]... [-c PATH] [...] -- COMMAND...
+
+Runs a command on the remote peers of the pool, in parallel.
+
+  -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
+      --peer NAME       on this peer; may be repeated (default: on every peer)
+      --group NAME      on the peers of this group; may be repeated
+      --user NAME       as this user, where the configuration allows sudo
+      --timeout TIME    end it on a peer after so long, e.g. 30s or 10m
+      --gather          show what a peer printed in one piece, when it has ended there
+      --json            print one JSON document instead
+
+Exit status: 0 done on every peer, 2 command line, 4 configuration, 5 interrupted, 6 not possible,
+7 it failed on a peer, or a peer could not be reached.
+)";
+
 }  // namespace peerstage::daemon

@@ -15,5 +15,6 @@ extern const char* const status_usage;
 extern const char* const start_usage;
 extern const char* const cancel_usage;
 extern const char* const steer_usage;
+extern const char* const exec_usage;
 
 }  // namespace peerstage::daemon

@@ -88,6 +88,10 @@ struct CommandResult {
   bool succeeded() const { return exit_status == 0 && signal.empty(); }
 };
 
+/// For connections: `bytes` came on a stream of the command. Tells `heard`, counts all, keeps what the limit
+/// lets it.
+void take_output(const Command& command, CommandResult& result, CommandStream stream, std::string_view bytes);
+
 /// What can be done on a machine, this one or one behind SSH. Everything blocks; nothing blocks for longer
 /// than the deadlines that the connection was made with. Failures are PeerError. Paths are absolute byte
 /// strings of the machine. Not for use by several threads. Messages name the machine ("web1" or "this

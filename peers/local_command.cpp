@@ -106,15 +106,14 @@ int milliseconds_left(const Command& command, SteadyTime start) {
   return static_cast<int>(std::clamp<std::int64_t>((command.deadline - passed).count(), 0, 1'000'000'000));
 }
 
-/// Reads what is there; false at the end of the stream. Keeps the first `limit` bytes and counts all.
-bool drain(int descriptor, std::string& kept, std::uint64_t& count, std::size_t limit) {
-  std::array<char, 16384> buffer{};
+/// Reads what is there; false at the end of the stream.
+bool drain(int descriptor, CommandStream stream, const Command& command, CommandResult& result) {
+  std::array<char, 65536>
+      buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): only what is read is used
   const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   if (got == 0) return false;
-  count += static_cast<std::uint64_t>(got);
-  const std::size_t room = limit - std::min(limit, kept.size());
-  kept.append(buffer.data(), std::min(room, static_cast<std::size_t>(got)));
+  take_output(command, result, stream, {buffer.data(), static_cast<std::size_t>(got)});
   return true;
 }
 
@@ -160,12 +159,10 @@ bool converse(const Command& command, SteadyTime start, CommandResult& result, D
       const bool broken = sent < 0 && errno != EINTR && errno != EAGAIN;
       if (broken || written == command.input.size()) input.reset();
     }
-    if (polled[1].revents != 0 &&
-        !drain(output.get(), result.output, result.output_bytes, command.output_limit)) {
+    if (polled[1].revents != 0 && !drain(output.get(), CommandStream::output, command, result)) {
       output.reset();
     }
-    if (polled[2].revents != 0 &&
-        !drain(error.get(), result.error_output, result.error_bytes, command.output_limit)) {
+    if (polled[2].revents != 0 && !drain(error.get(), CommandStream::error, command, result)) {
       error.reset();
     }
   }

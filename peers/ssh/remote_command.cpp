@@ -24,14 +24,17 @@ using Event = std::unique_ptr<ssh_event_struct, EventDeleter>;
 /// left, and the stream that nobody reads is the one that grows.
 class Report {
  public:
-  explicit Report(std::size_t limit) : limit_(limit) {}
+  explicit Report(const Command& command) : command_(command) {}
 
   ssh_channel_callbacks_struct callbacks() {
     ssh_channel_callbacks_struct callbacks{};
     callbacks.userdata = this;
     callbacks.channel_data_function = [](ssh_session, ssh_channel, void* data, std::uint32_t length,
                                          int is_stderr, void* self) {
-      static_cast<Report*>(self)->take({static_cast<const char*>(data), length}, is_stderr != 0);
+      auto& report = *static_cast<Report*>(self);
+      take_output(report.command_, report.result_,
+                  is_stderr != 0 ? CommandStream::error : CommandStream::output,
+                  {static_cast<const char*>(data), length});
       return static_cast<int>(length);
     };
     callbacks.channel_exit_status_function = [](ssh_session, ssh_channel, int status, void* self) {
@@ -57,13 +60,7 @@ class Report {
   }
 
  private:
-  void take(std::string_view bytes, bool is_stderr) {
-    std::string& kept = is_stderr ? result_.error_output : result_.output;
-    (is_stderr ? result_.error_bytes : result_.output_bytes) += bytes.size();
-    kept.append(bytes.substr(0, limit_ - std::min(limit_, kept.size())));
-  }
-
-  std::size_t limit_;
+  const Command& command_;
   CommandResult result_;
   int statuses_ = 0;
   int status_ = -1;
@@ -78,7 +75,7 @@ class RemoteCommand {
         line_(command.shell_line.empty() ? shell_words(command.argv) : command.shell_line),
         deadline_(command.deadline.count() == 0 ? SteadyClock::time_point::max()
                                                 : SteadyClock::now() + command.deadline),
-        report_(command.output_limit),
+        report_(command),
         callbacks_(report_.callbacks()),
         channel_(session, callbacks_) {}
 

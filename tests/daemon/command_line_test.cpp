@@ -1,5 +1,6 @@
 #include "daemon/command_line.h"
 
+#include <chrono>
 #include <random>
 #include <string>
 #include <vector>
@@ -165,6 +166,16 @@ const std::vector<Refused> refused{
     {"trust_with_json", {"trust", "a", "--json"}, "--json has no meaning"},
     {"control_characters_are_escaped", {"--\x1b[2J", "stage"}, "\\x1b"},
     {"wrong_value_beside_help", {"-h", "-o", "x"}, "USER:GROUP"},
+    {"exec_without_a_command", {"exec"}, "'exec' needs --"},
+    {"exec_with_a_command_but_without_dashes", {"exec", "uptime"}, "'exec' needs --"},
+    {"exec_with_nothing_after_the_dashes", {"exec", "--"}, "'exec' needs --"},
+    {"exec_with_a_word_before_the_dashes", {"exec", "web1", "--", "ls"}, "'exec' needs --"},
+    {"exec_after_the_dashes", {"--", "exec", "ls"}, "'exec' needs --"},
+    {"exec_of_an_empty_word", {"exec", "--", ""}, "is empty"},
+    {"exec_with_a_timeout_without_unit", {"exec", "--timeout", "5", "--", "ls"}, "--timeout"},
+    {"exec_with_an_empty_group", {"exec", "--group", "", "--", "ls"}, "--group"},
+    {"exec_with_a_switch_of_actions", {"exec", "--full", "--", "ls"}, "--full has no meaning"},
+    {"exec_after_an_action", {"stage", "exec"}, "cannot be combined"},
 };
 
 INSTANTIATE_TEST_SUITE_P(CommandLine, RefusedCommandLine, testing::ValuesIn(refused),
@@ -203,6 +214,7 @@ const std::vector<Exits> exits{
     {"diagnostics_long", {"--diagnostics", "stage"}, out, "Program: peerstage"},
     {"help_of_check", {"check", "--help"}, out, "Usage: peerstage check"},
     {"help_before_check", {"--help", "check"}, out, "Usage: peerstage check"},
+    {"help_of_exec", {"exec", "--help"}, out, "Usage: peerstage exec"},
     {"help_of_trust_without_peer", {"trust", "-h"}, out, "Usage: peerstage trust"},
 };
 
@@ -241,10 +253,40 @@ TEST(TrustCommandLine, takes_one_peer_even_if_it_is_named_like_a_command) {
   EXPECT_TRUE(std::get<TrustCommand>(line).yes);
 }
 
+TEST(ExecCommandLine, hands_over_every_word_after_the_dashes_as_it_is) {
+  const CommandLine line =
+      parse_command_line({"exec", "-c", "/x", "--", "ls", "-l", "--json", "--", "", "check"});
+  ASSERT_TRUE(std::holds_alternative<ExecCommand>(line));
+  const auto& exec = std::get<ExecCommand>(line);
+  EXPECT_EQ(exec.config_path, "/x");
+  EXPECT_EQ(exec.argv, (Words{"ls", "-l", "--json", "--", "", "check"}));
+  EXPECT_TRUE(exec.peers.empty());
+  EXPECT_TRUE(exec.groups.empty());
+  EXPECT_EQ(exec.user, std::nullopt);
+  EXPECT_EQ(exec.timeout, std::nullopt);
+  EXPECT_FALSE(exec.gather);
+  EXPECT_FALSE(exec.json);
+}
+
+TEST(ExecCommandLine, has_switches_of_its_own) {
+  const CommandLine line =
+      parse_command_line({"--peer", "web1", "exec", "--peer=web2", "--group", "rack1", "--user", "root",
+                          "--timeout", "90s", "--gather", "--json", "--", "id"});
+  ASSERT_TRUE(std::holds_alternative<ExecCommand>(line));
+  const auto& exec = std::get<ExecCommand>(line);
+  EXPECT_EQ(exec.peers, (Words{"web1", "web2"}));
+  EXPECT_EQ(exec.groups, (Words{"rack1"}));
+  EXPECT_EQ(exec.user, "root");
+  EXPECT_EQ(exec.timeout, std::chrono::seconds(90));
+  EXPECT_TRUE(exec.gather);
+  EXPECT_TRUE(exec.json);
+  EXPECT_EQ(exec.argv, Words{"id"});
+}
+
 TEST(RandomCommandLine, never_throws_and_always_ends_in_words_or_in_an_exit) {
-  const Words pieces{"-",     "--",   "-c",  "--conf", "--config=", "=",     "-qb",   "-bc",   "--peer",
-                     "--man", "-o",   "a:b", "-m",     "0o",        "stage", "check", "trust", "--json",
-                     "",      "\xff", "---", "-=",     "--=x",      "-c=",   "--help"};
+  const Words pieces{"-",     "--",   "-c",  "--conf", "--config=", "=",     "-qb",    "-bc",   "--peer",
+                     "--man", "-o",   "a:b", "-m",     "0o",        "stage", "check",  "trust", "--json",
+                     "",      "\xff", "---", "-=",     "--=x",      "-c=",   "--help", "exec"};
   std::mt19937 random(7);
   std::uniform_int_distribution<std::size_t> piece(0, pieces.size() - 1), length(0, 5), parts(1, 2);
   for (int round = 0; round < 20'000; ++round) {

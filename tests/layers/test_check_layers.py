@@ -29,8 +29,8 @@ CASES = {
     "pcre2 in one file": ({"config/a.cpp": "#include <pcre2.h>"}, None),
     "pcre2 in two files": ({"config/a.cpp": "#include <pcre2.h>", "config/b.cpp": "#include <pcre2.h>"},
                            "config/b.cpp:1: PCRE2 is included by one other file"),
-    "program_options in the command line": (
-        {"daemon/command_line.cpp": "#include <boost/program_options.hpp>"}, None),
+    "program_options where the arguments are taken apart": (
+        {"daemon/arguments.cpp": "#include <boost/program_options.hpp>"}, None),
     "program_options in main": ({"daemon/main.cpp": "#include <boost/program_options.hpp>"},
                                 "daemon/main.cpp:1: <boost/program_options.hpp>"),
     "asio in peers": ({"peers/a.cpp": "#include <boost/asio.hpp>"}, "peers/a.cpp:1: <boost/asio.hpp>"),

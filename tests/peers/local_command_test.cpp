@@ -51,6 +51,19 @@ TEST(LocalCommand, FloodsOfBothStreamsAreCountedAndCut) {
   EXPECT_EQ(result.error_bytes, 2'000'000U);
 }
 
+TEST(LocalCommand, OutputIsHeardAsItComesKeptOrNot) {
+  Command command = shell("echo first; read answer; echo error >&2; printf \"$answer\"");
+  command.input = "second\n";
+  command.output_limit = 3;
+  std::string output, error;
+  command.heard = [&](CommandStream stream, std::string_view bytes) {
+    (stream == CommandStream::error ? error : output) += bytes;
+  };
+  EXPECT_EQ(run_local_command(command).output, "fir");
+  EXPECT_EQ(output, "first\nsecond");
+  EXPECT_EQ(error, "error\n");
+}
+
 struct Endless {
   const char* name;
   const char* line;
