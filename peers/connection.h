@@ -73,6 +73,9 @@ struct Command {
   std::string shell_line;         ///< instead of argv: handed to the machine's shell byte for byte
   std::string input;
   std::chrono::milliseconds deadline{0};  ///< total; 0: none
+  /// Called once, right before the machine is asked to run it: whatever failed earlier has run nothing. Must
+  /// not throw.
+  std::function<void()> begins = {};
   /// What came on a stream, as it comes: raw bytes, in pieces of any size, kept or not. Must not throw.
   std::function<void(CommandStream, std::string_view)> heard = {};
   std::size_t output_limit =

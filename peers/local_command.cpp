@@ -174,6 +174,7 @@ bool converse(const Command& command, SteadyTime start, CommandResult& result, D
 CommandResult run_local_command(const Command& command) {
   const SteadyTime start = std::chrono::steady_clock::now();
   Pipe input, output, error;
+  if (command.begins) command.begins();
   Child child(spawn(command, input, output, error));
   input.read_end.reset();
   output.write_end.reset();

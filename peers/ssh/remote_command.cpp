@@ -93,6 +93,7 @@ class RemoteCommand {
  private:
   void start() {
     const auto timeout = session_.options().connect_timeout;
+    if (command_.begins) command_.begins();
     const int result = session_.within(
         timeout, [this] { return ssh_channel_request_exec(channel_.handle(), line_.c_str()); });
     if (result == SSH_OK) return;
