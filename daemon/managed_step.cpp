@@ -10,19 +10,6 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// The name of a signal is the peer's word, and goes into documents as it is.
-std::string plain(std::string name) {
-  std::ranges::replace_if(
-      name, [](char c) { return c <= ' ' || c > '~'; }, '?');
-  return name.substr(0, longest_signal_name);
-}
-
-std::string how_it_ended(const peers::CommandResult& result) {
-  if (!result.signal.empty()) return "was ended by the signal " + plain(result.signal);
-  if (result.exit_status) return "ended with exit status " + std::to_string(*result.exit_status);
-  return "ended, and the peer did not say how";
-}
-
 std::string failure_text(const ManagedStep& step, const peers::CommandResult& result,
                          const std::string& last_words) {
   std::string text = "the managed action " + step.action + " " + how_it_ended(result);
@@ -34,7 +21,7 @@ WorkStepEnded end_of(const ManagedStep& step, const peers::CommandResult& result
                      const std::string& last_words) {
   WorkStepEnded end;
   end.exit_status = result.exit_status;
-  end.signal = plain(result.signal);
+  end.signal = plain_signal(result.signal);
   if (result.succeeded()) return end;
   end.failure = peers::FailureKind::permanent;
   end.message = failure_text(step, result, last_words);
@@ -50,6 +37,18 @@ WorkStepEnded end_of(const ManagedStep& step, const peers::Failure& failure) {
 }
 
 }  // namespace
+
+std::string plain_signal(std::string name) {
+  std::ranges::replace_if(
+      name, [](char c) { return c <= ' ' || c > '~'; }, '?');
+  return name.substr(0, longest_signal_name);
+}
+
+std::string how_it_ended(const peers::CommandResult& result) {
+  if (!result.signal.empty()) return "was ended by the signal " + plain_signal(result.signal);
+  if (result.exit_status) return "ended with exit status " + std::to_string(*result.exit_status);
+  return "ended, and the peer did not say how";
+}
 
 std::variant<WorkStepEnded, peers::Failure> run_managed_step(peers::Peer& peer, const ManagedStep& step,
                                                              peers::Observer& observer,

@@ -18,6 +18,12 @@ struct ManagedStep {
   std::chrono::milliseconds deadline{0};  ///< 0: none
 };
 
+/// The name of a signal is the peer's word: visible ASCII, and not too long, as WorkStepEnded wants it.
+std::string plain_signal(std::string name);
+
+/// "ended with exit status 3", "was ended by the signal TERM"
+std::string how_it_ended(const peers::CommandResult& result);
+
 /// Has the peer do it, and waits for its end. What it says becomes events, line by line. `begun` is called
 /// right before the peer is asked.
 ///

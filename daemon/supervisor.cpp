@@ -289,6 +289,7 @@ class Supervisor::Pool {
       observer_.event(peer, {peers::EventLevel::warning, "more messages of this attempt are left out"});
     }
   }
+  void take(std::size_t peer, const WorkOutput& output) { observer_.output(peer, output); }
   void take(std::size_t, const WorkResult&) {}  // comes with the end
 
   void take(std::size_t peer, const WorkStepBegun& record) {

@@ -36,6 +36,8 @@ class PoolObserver {
   virtual void step_begun(std::size_t /*peer*/, std::size_t /*step*/) {}
   /// Once for a step at most.
   virtual void step_ended(std::size_t /*peer*/, const WorkStepEnded& /*end*/) {}
+  /// What a command says.
+  virtual void output(std::size_t /*peer*/, const WorkOutput& /*output*/) {}
   /// Once for a peer at most.
   virtual void staged(std::size_t /*peer*/, const WorkStaged& /*tree*/) {}
   /// An attempt failed and there will be another one.

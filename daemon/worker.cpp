@@ -1,7 +1,6 @@
 #include "daemon/worker.h"
 
 #include <chrono>
-#include <csignal>
 #include <exception>
 #include <memory>
 #include <span>
@@ -10,13 +9,12 @@
 #include <variant>
 #include <vector>
 
-#include <boost/filesystem/path.hpp>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "daemon/confine.h"
 #include "daemon/managed_step.h"
 #include "daemon/worker_protocol.h"
+#include "daemon/worker_start.h"
 #include "peers/descriptor.h"
 #include "peers/local_peer.h"
 #include "peers/observer.h"
@@ -216,17 +214,11 @@ std::vector<peers::Descriptor> writable_elsewhere(const WorkOrder& order) {
   std::vector<std::string> paths;
   if (!order.peer.ssh) paths.push_back(order.peer.collect_dir);
   for (const auto& ssh : {order.peer.ssh, order.peer.managed_ssh}) {
-    if (!ssh || ssh->host_key_policy == config::HostKeyPolicy::strict) continue;
-    paths.push_back(order.user.home + "/.ssh");
-    for (const std::string& file : ssh->known_hosts)
-      paths.push_back(boost::filesystem::path(file).parent_path().string());
+    if (!ssh) continue;
+    const std::vector<std::string> places = places_of_new_host_keys(*ssh, order.user);
+    paths.insert(paths.end(), places.begin(), places.end());
   }
-  std::vector<peers::Descriptor> directories;
-  for (const std::string& path : paths) {
-    peers::Descriptor directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (directory) directories.push_back(std::move(directory));
-  }
-  return directories;
+  return open_directories(paths);
 }
 
 /// Returns what this kernel could not do.
@@ -241,14 +233,6 @@ std::string confine_for(const WorkOrder& order, const peers::staging::PeerPlace*
   if (place != nullptr) confinement.writable = place->writable_directories();
   for (const peers::Descriptor& directory : elsewhere) confinement.writable.push_back(directory.get());
   return confine(confinement);
-}
-
-void use_default_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) std::signal(signal, SIG_DFL);
-  std::signal(SIGPIPE, SIG_IGN);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 [[noreturn]] void work_at(const WorkOrder& order, peers::staging::PeerPlace* place,

@@ -132,6 +132,9 @@ void write_fields(FieldWriter& out, const WorkStepEnded& record) {
   out.byte(record.failure ? 1 : 0).byte(record.failure ? static_cast<std::size_t>(*record.failure) : 0);
   out.string(record.message);
 }
+void write_fields(FieldWriter& out, const WorkOutput& record) {
+  out.byte(static_cast<std::size_t>(record.stream)).string(record.bytes);
+}
 void write_fields(FieldWriter& out, const WorkStaged& record) {
   out.byte(static_cast<std::size_t>(record.change))
       .number(record.files)
@@ -213,6 +216,10 @@ void read_fields(FieldReader& in, WorkStepEnded& record) {
   const bool succeeded = record.exit_status == 0 && record.signal.empty();
   if (succeeded == record.failure.has_value()) throw WorkProtocolError("a step contradicts itself");
 }
+void read_fields(FieldReader& in, WorkOutput& record) {
+  record.stream = in.choice(peers::CommandStream::error);
+  record.bytes = in.string();
+}
 void read_fields(FieldReader& in, WorkStaged& record) {
   record.change = in.choice(TreeChange::changed);
   record.files = in.number();
@@ -229,10 +236,11 @@ WorkRecord read_record(FieldReader& in) {
 }
 
 WorkRecord read_record_of_type(std::size_t type, FieldReader& in) {
-  static constexpr std::array readers{
-      read_record<WorkPlanned>,   read_record<WorkProgress>,  read_record<WorkSkipped>,
-      read_record<WorkEvent>,     read_record<WorkResult>,    read_record<WorkFile>,
-      read_record<WorkStepBegun>, read_record<WorkStepEnded>, read_record<WorkStaged>};
+  static constexpr std::array readers{read_record<WorkPlanned>,   read_record<WorkProgress>,
+                                      read_record<WorkSkipped>,   read_record<WorkEvent>,
+                                      read_record<WorkResult>,    read_record<WorkFile>,
+                                      read_record<WorkStepBegun>, read_record<WorkStepEnded>,
+                                      read_record<WorkStaged>,    read_record<WorkOutput>};
   static_assert(readers.size() == std::variant_size_v<WorkRecord>);
   if (type >= readers.size()) throw WorkProtocolError("a record has an unknown type");
   return readers.at(type)(in);

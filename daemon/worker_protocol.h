@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "peers/command.h"
 #include "peers/failure.h"
 #include "peers/observer.h"
 
@@ -95,11 +96,21 @@ struct WorkStaged {
   bool operator==(const WorkStaged&) const = default;
 };
 
+/// What a command said, as it came: raw bytes.
+struct WorkOutput {
+  peers::CommandStream stream = peers::CommandStream::output;
+  std::string bytes;
+  bool operator==(const WorkOutput&) const = default;
+};
+
+/// The most that one record carries of it.
+inline constexpr std::size_t longest_output = 16U << 10U;
+
 /// Of an attempt of which nothing stands.
 WorkResult failed_work(peers::FailureKind kind, std::string message);
 
 using WorkRecord = std::variant<WorkPlanned, WorkProgress, WorkSkipped, WorkEvent, WorkResult, WorkFile,
-                                WorkStepBegun, WorkStepEnded, WorkStaged>;
+                                WorkStepBegun, WorkStepEnded, WorkStaged, WorkOutput>;
 
 /// No record is larger; the longest thing in one is a path.
 inline constexpr std::size_t max_record_size = 64U << 10U;

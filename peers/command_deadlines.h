@@ -17,6 +17,8 @@ class CommandDeadlines {
   /// The command begins now. It must outlive this.
   explicit CommandDeadlines(const Command& command) : command_(command) {}
 
+  /// It begins only now.
+  void begin() { start_ = last_heard_ = Clock::now(); }
   /// It said something.
   void heard() { last_heard_ = Clock::now(); }
   /// Its process has ended; that its streams have, too, is another matter. Only the first call counts.

@@ -130,6 +130,7 @@ class RemoteCommand {
   void start() {
     const auto timeout = session_.options().connect_timeout;
     if (command_.begins) command_.begins();
+    deadlines_.begin();
     const int result = session_.within(
         timeout, [this] { return ssh_channel_request_exec(channel_.handle(), line_.c_str()); });
     if (result == SSH_OK) return;

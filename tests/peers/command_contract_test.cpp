@@ -329,13 +329,13 @@ TEST_P(CommandContract, ACommandThatFloodsForEverIsStoppedAtItsDeadline) {
 }
 
 TEST_P(CommandContract, ASilentCommandIsStoppedAtItsIdleDeadlineAndATalkingOneIsNot) {
-  Command command = line("i=0; while [ $i -lt 8 ]; do echo $i; sleep 0.1; i=$((i+1)); done; " + for_ever());
-  command.idle_deadline = milliseconds(500);
+  Command command = line("i=0; while [ $i -lt 8 ]; do echo $i; sleep 0.2; i=$((i+1)); done; " + for_ever());
+  command.idle_deadline = milliseconds(1000);
   const auto start = SteadyClock::now();
   const Failure failure = failure_of(command);
   EXPECT_EQ(failure.kind, FailureKind::transient);
-  EXPECT_THAT(failure.message, HasSubstr("said nothing for 500 ms"));
-  EXPECT_GE(SteadyClock::now() - start, milliseconds(1200));
+  EXPECT_THAT(failure.message, HasSubstr("said nothing for 1000 ms"));
+  EXPECT_GE(SteadyClock::now() - start, milliseconds(2400));
 }
 
 // What it is run as.

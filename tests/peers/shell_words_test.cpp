@@ -1,8 +1,12 @@
 #include "peers/shell_words.h"
 
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "peers/failure.h"
+#include "peers/local_command.h"
 
 namespace peerstage::peers {
 namespace {
@@ -32,6 +36,31 @@ INSTANTIATE_TEST_SUITE_P(Table, ShellWords,
                                               R"--(sh -c 'eval "exec $(printf "$1")"' sh '\047echo\047 )--"
                                               R"--(\047a\012b\047\134\047\047%%\047')--"}),
                          [](const auto& test) { return test.param.name; });
+
+class LoginShell : public testing::TestWithParam<const char*> {};
+
+TEST_P(LoginShell, MakesExactlyTheseWords) {
+  const std::vector<std::string> words{"a b", "",     "it's", "$HOME", "*",    "\\",    "\\n",   "!x",
+                                       "!!",  "`id`", "~",    "-n",    "^a",   "#c",    "{a,b}", "%s%",
+                                       "\t",  "\"",   "=ls",  "a\\'b", "\xff", ";&|<>("};
+  for (const std::string& last : {std::string("end"), std::string("\nx\ny\n")}) {
+    std::vector<std::string> argv{"/usr/bin/printf", "<%s>"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    argv.push_back(last);
+    Command shell;
+    shell.argv = {GetParam(), "-c", shell_words(argv)};
+    shell.environment = {{"HOME", "/nonexistent"}};
+    const CommandResult result = run_local_command(shell);
+    if (result.exit_status == 127) GTEST_SKIP() << "there is no " << GetParam() << " on this machine";
+    std::string expected;
+    for (std::size_t i = 2; i < argv.size(); ++i) expected += "<" + argv[i] + ">";
+    EXPECT_EQ(result.output, expected) << result.error_output;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, LoginShell,
+                         testing::Values("sh", "dash", "bash", "zsh", "tcsh", "fish", "ksh"),
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST(ShellWordsRefused, NoWordsOrNul) {
   EXPECT_THROW(shell_words({}), PeerError);
