@@ -32,7 +32,7 @@ class ExecAttempt {
  public:
   ExecAttempt(const ExecOrder& order, int records)
       : order_(order), command_(order.command), records_(records) {
-    command_.output_limit = 0;  // what it says is told at once
+    command_.output_limit = 1024;  // what it says is told at once; of this sudo's refusal is read
     command_.heard = [this](peers::CommandStream stream, std::string_view bytes) { tell(stream, bytes); };
   }
 

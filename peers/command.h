@@ -49,7 +49,9 @@ struct CommandResult {
   /// begun, because of its rights or its directory; the error output says why. Absent: ended by a signal, or
   /// there was not exactly one status.
   std::optional<int> exit_status;
-  std::string signal;                               ///< "KILL", ... when a signal ended it
+  /// "KILL", ... when a signal ended it. A shell that stands above it (some login shells do, behind SSH)
+  /// makes an exit status of it instead, 128 and its number.
+  std::string signal;
   std::string output, error_output;                 ///< raw bytes: not printable
   std::uint64_t output_bytes = 0, error_bytes = 0;  ///< in all, kept or not
   /// It has ended, but something that it started has its streams and goes on: what that says from now on is
