@@ -140,9 +140,12 @@ class Child {
         shell_argv_[1] = program;
         ::execve(shell_.data(), shell_argv_.data(), environment_.data());
       }
-      const bool is_elsewhere = errno == ENOENT || errno == ENOTDIR;
-      if (!is_elsewhere) error = errno;
-      if (!is_elsewhere && errno != EACCES) break;
+      const int refused = errno;
+      // A directory of the path that we may not look into holds nothing for us.
+      const bool is_elsewhere = refused == ENOENT || refused == ENOTDIR ||
+                                (refused == EACCES && ::access(program, F_OK) != 0 && errno == EACCES);
+      if (!is_elsewhere) error = refused;
+      if (!is_elsewhere && refused != EACCES) break;
     }
     errno = error;
     refuse(Step::program);

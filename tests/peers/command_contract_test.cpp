@@ -265,7 +265,9 @@ TEST_P(CommandContract, TheEndIsToldTruly) {
 
 TEST_P(CommandContract, AMissingCommandIs127AndSaysSo) {
   for (const char* missing : {"/nonexistent/program", "peerstage-no-such-program"}) {
-    const CommandResult result = run({missing});
+    Command command = words({missing});
+    command.environment["PATH"] = "/usr/bin:/bin";
+    const CommandResult result = run(command);
     EXPECT_EQ(result.exit_status, 127);
     EXPECT_THAT(result.error_output, HasSubstr(missing));
   }
