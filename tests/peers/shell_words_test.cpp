@@ -7,6 +7,7 @@
 
 #include "peers/failure.h"
 #include "peers/local_command.h"
+#include "tests/support/temporary_directory.h"
 
 namespace peerstage::peers {
 namespace {
@@ -40,6 +41,7 @@ INSTANTIATE_TEST_SUITE_P(Table, ShellWords,
 class LoginShell : public testing::TestWithParam<const char*> {};
 
 TEST_P(LoginShell, MakesExactlyTheseWords) {
+  const test::TemporaryDirectory home;  // fish writes into it
   const std::vector<std::string> words{"a b", "",     "it's", "$HOME", "*",    "\\",    "\\n",   "!x",
                                        "!!",  "`id`", "~",    "-n",    "^a",   "#c",    "{a,b}", "%s%",
                                        "\t",  "\"",   "=ls",  "a\\'b", "\xff", ";&|<>("};
@@ -49,7 +51,7 @@ TEST_P(LoginShell, MakesExactlyTheseWords) {
     argv.push_back(last);
     Command shell;
     shell.argv = {GetParam(), "-c", shell_words(argv)};
-    shell.environment = {{"HOME", "/nonexistent"}};
+    shell.environment = {{"HOME", home.path()}};
     const CommandResult result = run_local_command(shell);
     if (result.exit_status == 127) GTEST_SKIP() << "there is no " << GetParam() << " on this machine";
     std::string expected;
