@@ -68,6 +68,7 @@ struct StagePeer {
   StagingSettings staging;
   std::optional<SshSettings> ssh;                 ///< set: a remote peer
   std::optional<std::string> cback_command;       ///< of a managed remote peer
+  std::optional<SshSettings> managed_ssh;         ///< how its rsh_command would reach it; absent: not managed
   std::vector<std::string> managed_actions;       ///< empty: not managed
   std::chrono::milliseconds managed_deadline{0};  ///< of one managed action; 0: none
   Sudo sudo = Sudo::never;                        ///< whether a command may become another user by sudo(8)

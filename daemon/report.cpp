@@ -14,6 +14,19 @@ bool any_peer(const RunReport& report, PeerStatus status) {
                      [status](const PeerReport& peer) { return peer.status == status; });
 }
 
+bool any_action_failed(const RunReport& report) {
+  return std::ranges::any_of(report.actions, [](const ActionReport& action) {
+    return action.status == ActionReport::Status::failed;
+  });
+}
+
+std::string outcome(const ActionReport& action) {
+  std::string text =
+      action.action + ": " + to_string(action.status) + ", " + readable_duration(action.duration);
+  if (action.failure) text += ", " + action.failure->message;
+  return text + "\n";
+}
+
 std::vector<std::string> row(const PeerReport& peer) {
   return {peer.name,
           to_string(peer.type),
@@ -60,6 +73,20 @@ const char* to_string(PeerStatus status) {
   return "failed";
 }
 
+const char* to_string(ActionReport::Status status) {
+  switch (status) {
+    case ActionReport::Status::ok:
+      return "ok";
+    case ActionReport::Status::failed:
+      return "failed";
+    case ActionReport::Status::cancelled:
+      return "cancelled";
+    case ActionReport::Status::refused:
+      return "refused";
+  }
+  return "failed";
+}
+
 bool is_good(PeerStatus status) {
   return status == PeerStatus::staged || status == PeerStatus::unchanged;
 }
@@ -96,7 +123,7 @@ RunStatus status(const RunReport& report) {
   if (report.interruption == Interruption::by_signal || any_peer(report, PeerStatus::cancelled))
     return RunStatus::interrupted;
   if (report.error) return RunStatus::error;
-  if (any_peer(report, PeerStatus::failed)) return RunStatus::failed;
+  if (any_peer(report, PeerStatus::failed) || any_action_failed(report)) return RunStatus::failed;
   if (any_peer(report, PeerStatus::not_ready)) return RunStatus::not_ready;
   return RunStatus::ok;
 }
@@ -140,6 +167,7 @@ std::string summary_table(const RunReport& report) {
     if (peer.failure) text += peer.name + ": " + peer.failure->message + "\n";
   for (const auto& peer : report.peers)
     if (!peer.skipped.empty()) text += left_out(peer);
+  for (const auto& action : report.actions) text += outcome(action);
   if (report.error) text += report.error->message + "\n";
   return text;
 }

@@ -30,6 +30,24 @@ const char* to_string(PeerStatus status);
 /// Is all of its day there?
 bool is_good(PeerStatus status);
 
+/// What became of a managed action on a peer, or of an action of this machine's own.
+struct ActionReport {
+  enum class Status {
+    ok,
+    failed,     ///< also when it is not known how it ended
+    cancelled,  ///< the run was interrupted before it was over
+    refused     ///< not done, because something that it needs was not
+  };
+  std::string action;
+  Status status = Status::cancelled;
+  std::optional<int> exit_status;
+  std::string signal;  ///< its name, when a signal ended it
+  std::chrono::milliseconds duration{0};
+  std::optional<peers::Failure> failure;
+};
+
+const char* to_string(ActionReport::Status status);
+
 struct PeerReport {
   std::string name;
   PeerType type = PeerType::local;
@@ -42,6 +60,7 @@ struct PeerReport {
   std::vector<peers::SkippedEntry> skipped;
   std::uint64_t skipped_unlisted = 0;  ///< left out too, beyond the list's limit
   std::optional<peers::Failure> failure;
+  std::vector<ActionReport> actions;  ///< managed ones, in their order; empty: none was wanted
 };
 
 enum class Interruption { none, by_signal };
@@ -68,6 +87,7 @@ struct RunReport {
   Interruption interruption = Interruption::none;
   std::optional<RunError> error;
   std::vector<PeerReport> peers;
+  std::vector<ActionReport> actions;  ///< of this machine's own, around the run
 };
 
 enum class RunStatus { ok, failed, not_ready, interrupted, error };

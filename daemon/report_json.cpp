@@ -20,29 +20,48 @@ Json error_object(const std::optional<peers::Failure>& failure) {
   return {{"kind", peers::to_string(failure->kind)}, {"message", failure->message}};
 }
 
-Json peer_object(const PeerReport& report) {
-  return {{"name", report.name},
-          {"type", to_string(report.type)},
+Json action_object(const ActionReport& report) {
+  return {{"action", report.action},
           {"status", to_string(report.status)},
-          {"files", report.files},
-          {"bytes", report.bytes},
-          {"reused_files", report.reused_files},
-          {"attempts", report.attempts},
+          {"exit_status", report.exit_status ? Json(*report.exit_status) : Json(nullptr)},
+          {"signal", report.signal.empty() ? Json(nullptr) : Json(report.signal)},
           {"seconds", static_cast<double>(report.duration.count()) / 1000},
-          {"skipped", skipped(report.skipped)},
           {"error", error_object(report.failure)}};
 }
 
+Json action_objects(const std::vector<ActionReport>& actions) {
+  Json result = Json::array();
+  for (const ActionReport& action : actions) result.push_back(action_object(action));
+  return result;
+}
+
+Json peer_object(const PeerReport& report) {
+  Json peer = {{"name", report.name},
+               {"type", to_string(report.type)},
+               {"status", to_string(report.status)},
+               {"files", report.files},
+               {"bytes", report.bytes},
+               {"reused_files", report.reused_files},
+               {"attempts", report.attempts},
+               {"seconds", static_cast<double>(report.duration.count()) / 1000},
+               {"skipped", skipped(report.skipped)},
+               {"error", error_object(report.failure)}};
+  if (!report.actions.empty()) peer["actions"] = action_objects(report.actions);
+  return peer;
+}
+
 Json run_object(const RunReport& report) {
-  return {{"id", report.id},
-          {"action", report.action},
-          {"date", iso_date(report.date)},
-          {"started", utc(report.started)},
-          {"finished", utc(report.finished)},
-          {"daily_dir", peers::printable(report.daily_dir)},
-          {"status", to_string(status(report))},
-          {"exit_code", static_cast<int>(exit_code(report))},
-          {"error", report.error ? Json(report.error->message) : Json(nullptr)}};
+  Json run = {{"id", report.id},
+              {"action", report.action},
+              {"date", iso_date(report.date)},
+              {"started", utc(report.started)},
+              {"finished", utc(report.finished)},
+              {"daily_dir", peers::printable(report.daily_dir)},
+              {"status", to_string(status(report))},
+              {"exit_code", static_cast<int>(exit_code(report))},
+              {"error", report.error ? Json(report.error->message) : Json(nullptr)}};
+  if (!report.actions.empty()) run["actions"] = action_objects(report.actions);
+  return run;
 }
 
 Json peer_objects(const RunReport& report) {

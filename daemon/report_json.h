@@ -14,6 +14,9 @@ using Json = nlohmann::ordered_json;
 
 /// "error" of a peer; null where there is none.
 Json error_object(const std::optional<peers::Failure>& failure);
+/// One of the "actions" of a peer or a run.
+Json action_object(const ActionReport& report);
+Json action_objects(const std::vector<ActionReport>& actions);
 /// "run" in the document of `stage --json`.
 Json run_object(const RunReport& report);
 /// One of its "peers".

@@ -55,7 +55,11 @@ class Supervisor::Pool {
         gate_(
             timeline, limits_.held_until, [this](auto until) { observer_.held(until); }, [this] { fill(); }),
         generator_(seed) {
-    for (const PoolPeer& peer : peers) peers_.emplace_back().settings = peer.settings;
+    for (const PoolPeer& peer : peers) {
+      PeerState& state = peers_.emplace_back();
+      state.settings = peer.settings;
+      state.steps.resize(peer.steps);
+    }
   }
 
   void start() {
@@ -97,8 +101,13 @@ class Supervisor::Pool {
     unsigned events = 0;
   };
 
+  /// What is known of a managed action; each is done once.
+  enum class Step { ahead, begun, over };
+
   struct PeerState {
     config::StagingSettings settings;
+    std::vector<Step> steps;
+    bool staged = false;
     std::unique_ptr<Alarm> deadline, pause;
     std::unique_ptr<Attempt> attempt;
     std::optional<Timeline::Steady> first_start;
@@ -280,7 +289,36 @@ class Supervisor::Pool {
       observer_.event(peer, {peers::EventLevel::warning, "more messages of this attempt are left out"});
     }
   }
+  void take(std::size_t peer, const WorkOutput& output) { observer_.output(peer, output); }
   void take(std::size_t, const WorkResult&) {}  // comes with the end
+
+  void take(std::size_t peer, const WorkStepBegun& record) {
+    std::vector<Step>& steps = peers_[peer].steps;
+    const bool is_possible = record.step < steps.size() && steps[record.step] == Step::ahead;
+    if (!is_possible) return end_liar(peer, "it began a managed action that it was not told to begin");
+    steps[record.step] = Step::begun;
+    observer_.step_begun(peer, record.step);
+  }
+  void take(std::size_t peer, const WorkStepEnded& record) {
+    std::vector<Step>& steps = peers_[peer].steps;
+    const bool is_possible = record.step < steps.size() && steps[record.step] != Step::over &&
+                             (steps[record.step] == Step::begun || record.failure);
+    if (!is_possible) return end_liar(peer, "it ended a managed action that did not go on");
+    steps[record.step] = Step::over;
+    observer_.step_ended(peer, record);
+  }
+  void take(std::size_t peer, const WorkStaged& record) {
+    if (std::exchange(peers_[peer].staged, true)) return end_liar(peer, "it staged the peer twice");
+    observer_.staged(peer, record);
+  }
+
+  /// The worker says what cannot be, so that nothing else of it is believed.
+  void end_liar(std::size_t peer, const std::string& why) {
+    drop_attempt(peer);
+    finish(peer, failed_work(peers::FailureKind::hostile,
+                             "the worker was killed because it broke its protocol: " + why));
+    fill();
+  }
 
   void ended(std::size_t peer, const WorkResult& told) {
     const WorkResult result = told;  // it may be the worker's, which is let go of

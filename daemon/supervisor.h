@@ -32,6 +32,14 @@ class PoolObserver {
   /// See RunObserver::file.
   virtual void file(std::size_t /*peer*/, const WorkFile&) {}
   virtual void event(std::size_t peer, const WorkEvent& event) = 0;
+  /// A step of this number begins, for the only time; see PoolPeer::steps.
+  virtual void step_begun(std::size_t /*peer*/, std::size_t /*step*/) {}
+  /// Once for a step at most.
+  virtual void step_ended(std::size_t /*peer*/, const WorkStepEnded& /*end*/) {}
+  /// What a command says.
+  virtual void output(std::size_t /*peer*/, const WorkOutput& /*output*/) {}
+  /// Once for a peer at most.
+  virtual void staged(std::size_t /*peer*/, const WorkStaged& /*tree*/) {}
   /// An attempt failed and there will be another one.
   virtual void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) = 0;
   /// Once for every peer.
@@ -47,7 +55,8 @@ class PoolObserver {
 /// One peer of a pool.
 struct PoolPeer {
   config::StagingSettings settings;
-  std::string group;  ///< of peers that share a limit; empty: none
+  std::string group;      ///< of peers that share a limit; empty: none
+  std::size_t steps = 0;  ///< how many managed actions its workers may tell of, each once
 };
 
 /// What the peers of a pool share.

@@ -214,12 +214,12 @@ refused, or the daemon does not answer.
 const char* const exec_usage =
     R"(Usage: peerstage exec [--peer NAME]... [--group NAME]... [-c PATH] [...] -- COMMAND...
 
-Runs a command on the remote peers of the pool, in parallel.
+Runs a command on the peers of the pool, in parallel, and shows what it says, line by line.
 
   -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
       --peer NAME       on this peer; may be repeated (default: on every peer)
       --group NAME      on the peers of this group; may be repeated
-      --user NAME       as this user, where the configuration allows sudo
+      --user NAME       as this user; who logs in as somebody else than root needs <sudo> for that
       --timeout TIME    end it on a peer after so long, e.g. 30s or 10m
       --gather          show what a peer printed in one piece, when it has ended there
       --json            print one JSON document instead

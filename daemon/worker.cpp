@@ -1,20 +1,20 @@
 #include "daemon/worker.h"
 
 #include <chrono>
-#include <csignal>
 #include <exception>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include <boost/filesystem/path.hpp>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "daemon/confine.h"
+#include "daemon/managed_step.h"
 #include "daemon/worker_protocol.h"
+#include "daemon/worker_start.h"
 #include "peers/descriptor.h"
 #include "peers/local_peer.h"
 #include "peers/observer.h"
@@ -116,41 +116,113 @@ WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers
   return result;
 }
 
-std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order) {
+/// `ssh`: how to get there; absent: it is here.
+std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order, const std::optional<config::SshSettings>& ssh,
+                                       unsigned connections) {
   peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir,
                                                 order.peer.cback_command, order.options};
-  if (!order.peer.ssh) return std::make_unique<peers::LocalPeer>(description);
+  if (!ssh) return std::make_unique<peers::LocalPeer>(description);
   const bool is_dry = order.options.mode == peers::staging::RunMode::dry_run;
   const peers::ssh::LocalUser user{
       order.user.name, order.user.home,
       is_dry ? peers::ssh::NewHostKeys::forgotten : peers::ssh::NewHostKeys::remembered};
-  return std::make_unique<peers::RemotePeer>(description, *order.peer.ssh, user,
-                                             order.peer.staging.connections_per_peer);
+  return std::make_unique<peers::RemotePeer>(description, *ssh, user, connections);
 }
+
+/// What there is to do at the peer, in its order.
+class Attempt {
+ public:
+  /// Without a place nothing is staged.
+  Attempt(const WorkOrder& order, peers::staging::PeerPlace* place, RecordSender& sender)
+      : order_(order), place_(place), sender_(sender) {}
+
+  WorkResult run() {
+    if (const auto failure = act(order_.before, 0)) return failed_work(failure->kind, failure->message);
+    if (place_ == nullptr) return {};
+    WorkResult result = order_.staged ? result_of(*order_.staged) : stage();
+    if (result.failure || order_.after.empty() || goes_on_unwatched_) return result;
+    if (!order_.staged) sender_.send(staged(result));
+    if (const auto failure = act(order_.after, order_.before.size())) {
+      result.failure = failure->kind;
+      result.message = "the data is staged and complete, but " + failure->message;
+    }
+    return result;
+  }
+
+ private:
+  WorkResult stage() {
+    peer_ = make_peer(order_, order_.peer.ssh, order_.peer.staging.connections_per_peer);
+    WorkResult result = stage_peer(*peer_, *place_, order_.options.mode, sender_);
+    tell_notes();
+    return result;
+  }
+
+  static WorkResult result_of(const WorkStaged& staged) {
+    return {staged.change, staged.files, staged.bytes, staged.reused_files, {}, {}};
+  }
+  static WorkStaged staged(const WorkResult& result) {
+    return {result.change, result.files, result.bytes, result.reused_files};
+  }
+
+  /// Does the actions that are left. A failure: the next one could not be begun, and may be tried again.
+  std::optional<peers::Failure> act(const std::vector<std::string>& actions, std::size_t first_step) {
+    for (std::size_t i = 0; i < actions.size(); ++i) {
+      const std::size_t step = first_step + i;
+      if (order_.settled.contains(step)) continue;
+      if (const auto failure = act(actions[i], step)) return failure;
+    }
+    return std::nullopt;
+  }
+
+  /// Over a connection of its own: what an action did to the last one is nothing to whoever comes next.
+  std::optional<peers::Failure> act(const std::string& action, std::size_t step) {
+    if (!order_.peer.managed_ssh) throw std::logic_error("this peer is not managed");
+    peer_ = make_peer(order_, order_.peer.managed_ssh, 1);
+    const ManagedStep wanted{action, order_.managed_mode, order_.peer.managed_deadline};
+    const auto outcome =
+        run_managed_step(*peer_, wanted, sender_, [&] { sender_.send(WorkStepBegun{step}); });
+    tell_notes();
+    WorkStepEnded end;
+    if (const auto* failure = std::get_if<peers::Failure>(&outcome)) {
+      if (failure->kind == peers::FailureKind::transient) return *failure;
+      end.failure = failure->kind;
+      end.message = failure->message;
+    } else {
+      end = std::get<WorkStepEnded>(outcome);
+      if (end.may_go_on()) goes_on_unwatched_ = true;
+    }
+    end.step = step;
+    sender_.send(end);
+    return std::nullopt;
+  }
+
+  void tell_notes() {
+    for (const std::string& note : peer_->take_notes()) sender_.event(peers::EventLevel::info, note);
+  }
+
+  const WorkOrder& order_;
+  peers::staging::PeerPlace* place_;
+  RecordSender& sender_;
+  std::unique_ptr<peers::Peer> peer_;
+  bool goes_on_unwatched_ = false;  ///< something that may still change the peer's data
+};
 
 /// Where a worker may write beside the staging directory: a local peer's collect directory (the marker), and
 /// the directories of the known_hosts files where new host keys are accepted. What does not exist is passed
 /// over.
 std::vector<peers::Descriptor> writable_elsewhere(const WorkOrder& order) {
   std::vector<std::string> paths;
-  if (!order.peer.ssh) {
-    paths.push_back(order.peer.collect_dir);
-  } else if (order.peer.ssh->host_key_policy != config::HostKeyPolicy::strict) {
-    paths.push_back(order.user.home + "/.ssh");
-    for (const std::string& file : order.peer.ssh->known_hosts) {
-      paths.push_back(boost::filesystem::path(file).parent_path().string());
-    }
+  if (!order.peer.ssh) paths.push_back(order.peer.collect_dir);
+  for (const auto& ssh : {order.peer.ssh, order.peer.managed_ssh}) {
+    if (!ssh) continue;
+    const std::vector<std::string> places = places_of_new_host_keys(*ssh, order.user);
+    paths.insert(paths.end(), places.begin(), places.end());
   }
-  std::vector<peers::Descriptor> directories;
-  for (const std::string& path : paths) {
-    peers::Descriptor directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (directory) directories.push_back(std::move(directory));
-  }
-  return directories;
+  return open_directories(paths);
 }
 
 /// Returns what this kernel could not do.
-std::string confine_for(const WorkOrder& order, const peers::staging::PeerPlace& place) {
+std::string confine_for(const WorkOrder& order, const peers::staging::PeerPlace* place) {
   const std::vector<peers::Descriptor> elsewhere = writable_elsewhere(order);
   Confinement confinement;
   confinement.supervisor = order.supervisor;
@@ -158,40 +230,40 @@ std::string confine_for(const WorkOrder& order, const peers::staging::PeerPlace&
   if (!order.peer.ssh) confinement.reach = Reach::local_files;
   if (!order.peer.ssh && order.options.verify == config::Verify::checksum)
     confinement.programs = Programs::allowed;
-  confinement.writable = place.writable_directories();
+  if (place != nullptr) confinement.writable = place->writable_directories();
   for (const peers::Descriptor& directory : elsewhere) confinement.writable.push_back(directory.get());
   return confine(confinement);
 }
 
-void use_default_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) std::signal(signal, SIG_DFL);
-  std::signal(SIGPIPE, SIG_IGN);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+[[noreturn]] void work_at(const WorkOrder& order, peers::staging::PeerPlace* place,
+                          const WorkDescriptors& descriptors) {
+  use_default_signals();
+  RecordSender sender(descriptors.supervisor);
+  try {
+    std::vector<int> kept = place != nullptr ? place->descriptors() : std::vector<int>();
+    kept.insert(kept.end(), {descriptors.supervisor, descriptors.lock});
+    keep_only(kept);
+    const std::string lacking = confine_for(order, place);
+    if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
+    Attempt attempt(order, place, sender);
+    sender.send(attempt.run());
+    // Without destructors: a peer that hangs must not delay us, and the kernel closes everything.
+    ::_exit(0);
+  } catch (const std::exception& error) {
+    sender.send(
+        failed_work(peers::FailureKind::permanent, std::string("the worker gave up: ") + error.what()));
+  }
+  ::_exit(0);
 }
 
 }  // namespace
 
 void work(const WorkOrder& order, peers::staging::PeerPlace& place, const WorkDescriptors& descriptors) {
-  use_default_signals();
-  RecordSender sender(descriptors.supervisor);
-  try {
-    std::vector<int> kept = place.descriptors();
-    kept.insert(kept.end(), {descriptors.supervisor, descriptors.lock});
-    keep_only(kept);
-    const std::string lacking = confine_for(order, place);
-    if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
-    const auto peer = make_peer(order);
-    const WorkResult result = stage_peer(*peer, place, order.options.mode, sender);
-    for (const std::string& note : peer->take_notes()) sender.event(peers::EventLevel::info, note);
-    sender.send(result);
-  } catch (const std::exception& error) {
-    sender.send(
-        failed_work(peers::FailureKind::permanent, std::string("the worker gave up: ") + error.what()));
-  }
-  // Without destructors: a peer that hangs must not delay us, and the kernel closes everything.
-  ::_exit(0);
+  work_at(order, &place, descriptors);
+}
+
+void work_without_staging(const WorkOrder& order, const WorkDescriptors& descriptors) {
+  work_at(order, nullptr, descriptors);
 }
 
 }  // namespace peerstage::daemon

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string_view>
 
 #include "peers/staging/relative_path.h"
@@ -13,6 +14,7 @@ namespace {
 // a 4-byte length. The type is the index in WorkRecord.
 constexpr std::size_t header_size = 4;
 constexpr std::size_t max_text = max_record_size / 4;
+constexpr std::uint64_t longest_step = 100ULL * 366 * 24 * 3600 * 1000;  // milliseconds
 
 class FieldWriter {
  public:
@@ -69,6 +71,11 @@ class FieldReader {
     if (value > static_cast<std::size_t>(last)) throw WorkProtocolError("a choice is out of range");
     return static_cast<Enum>(value);
   }
+  bool yes_or_no() {
+    const std::size_t value = byte();
+    if (value > 1) throw WorkProtocolError("a choice is out of range");
+    return value == 1;
+  }
   void expect_end() const {
     if (!bytes_.empty()) throw WorkProtocolError("a record is longer than its fields");
   }
@@ -115,6 +122,26 @@ void write_fields(FieldWriter& out, const WorkFile& record) {
   out.number(static_cast<std::uint64_t>(record.source_mtime));
 }
 
+void write_fields(FieldWriter& out, const WorkStepBegun& record) {
+  out.number(record.step);
+}
+void write_fields(FieldWriter& out, const WorkStepEnded& record) {
+  out.number(record.step).byte(record.exit_status ? 1 : 0);
+  out.number(static_cast<std::uint64_t>(record.exit_status.value_or(0))).string(record.signal);
+  out.number(record.milliseconds);
+  out.byte(record.failure ? 1 : 0).byte(record.failure ? static_cast<std::size_t>(*record.failure) : 0);
+  out.string(record.message);
+}
+void write_fields(FieldWriter& out, const WorkOutput& record) {
+  out.byte(static_cast<std::size_t>(record.stream)).string(record.bytes);
+}
+void write_fields(FieldWriter& out, const WorkStaged& record) {
+  out.byte(static_cast<std::size_t>(record.change))
+      .number(record.files)
+      .number(record.bytes)
+      .number(record.reused_files);
+}
+
 void read_fields(FieldReader& in, WorkPlanned& record) {
   record.files = in.number();
   record.bytes = in.number();
@@ -131,14 +158,18 @@ void read_fields(FieldReader& in, WorkEvent& record) {
   record.level = in.choice(peers::EventLevel::error);
   record.text = in.string();
 }
+std::optional<peers::FailureKind> read_failure(FieldReader& in) {
+  const bool failed = in.yes_or_no();
+  const auto kind = in.choice(peers::FailureKind::cancelled);
+  if (!failed) return std::nullopt;
+  return kind;
+}
 void read_fields(FieldReader& in, WorkResult& record) {
   record.change = in.choice(TreeChange::changed);
   record.files = in.number();
   record.bytes = in.number();
   record.reused_files = in.number();
-  const bool failed = in.choice(TreeChange::changed) == TreeChange::changed;
-  const auto kind = in.choice(peers::FailureKind::cancelled);
-  if (failed) record.failure = kind;
+  record.failure = read_failure(in);
   record.message = in.string();
 }
 /// The name of a file reaches the catalog and people who believe it.
@@ -156,6 +187,46 @@ void read_fields(FieldReader& in, WorkFile& record) {
   record.source_mtime = static_cast<std::int64_t>(in.number());
 }
 
+void read_fields(FieldReader& in, WorkStepBegun& record) {
+  record.step = in.number();
+}
+std::optional<int> read_exit_status(FieldReader& in) {
+  const bool is_there = in.yes_or_no();
+  const std::uint64_t status = in.number();
+  if (status > static_cast<std::uint64_t>(std::numeric_limits<int>::max()))
+    throw WorkProtocolError("an exit status is out of range");
+  if (!is_there) return std::nullopt;
+  return static_cast<int>(status);
+}
+std::string read_signal(FieldReader& in) {
+  std::string name = in.string();
+  const bool is_visible = std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~'; });
+  if (!is_visible || name.size() > longest_signal_name)
+    throw WorkProtocolError("the name of a signal is none");
+  return name;
+}
+void read_fields(FieldReader& in, WorkStepEnded& record) {
+  record.step = in.number();
+  record.exit_status = read_exit_status(in);
+  record.signal = read_signal(in);
+  record.milliseconds = in.number();
+  if (record.milliseconds > longest_step) throw WorkProtocolError("a step took longer than a century");
+  record.failure = read_failure(in);
+  record.message = in.string();
+  const bool succeeded = record.exit_status == 0 && record.signal.empty();
+  if (succeeded == record.failure.has_value()) throw WorkProtocolError("a step contradicts itself");
+}
+void read_fields(FieldReader& in, WorkOutput& record) {
+  record.stream = in.choice(peers::CommandStream::error);
+  record.bytes = in.string();
+}
+void read_fields(FieldReader& in, WorkStaged& record) {
+  record.change = in.choice(TreeChange::changed);
+  record.files = in.number();
+  record.bytes = in.number();
+  record.reused_files = in.number();
+}
+
 template <typename Record>
 WorkRecord read_record(FieldReader& in) {
   Record record;
@@ -165,9 +236,11 @@ WorkRecord read_record(FieldReader& in) {
 }
 
 WorkRecord read_record_of_type(std::size_t type, FieldReader& in) {
-  static constexpr std::array readers{read_record<WorkPlanned>, read_record<WorkProgress>,
-                                      read_record<WorkSkipped>, read_record<WorkEvent>,
-                                      read_record<WorkResult>,  read_record<WorkFile>};
+  static constexpr std::array readers{read_record<WorkPlanned>,   read_record<WorkProgress>,
+                                      read_record<WorkSkipped>,   read_record<WorkEvent>,
+                                      read_record<WorkResult>,    read_record<WorkFile>,
+                                      read_record<WorkStepBegun>, read_record<WorkStepEnded>,
+                                      read_record<WorkStaged>,    read_record<WorkOutput>};
   static_assert(readers.size() == std::variant_size_v<WorkRecord>);
   if (type >= readers.size()) throw WorkProtocolError("a record has an unknown type");
   return readers.at(type)(in);

@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "peers/command.h"
 #include "peers/failure.h"
 #include "peers/observer.h"
 
@@ -65,10 +66,51 @@ struct WorkResult {
   bool operator==(const WorkResult&) const = default;
 };
 
+/// The peer is asked to do a step of the worker's order: a managed action, counted from 0. From now on it may
+/// have happened, whatever becomes of the worker.
+struct WorkStepBegun {
+  std::uint64_t step = 0;
+  bool operator==(const WorkStepBegun&) const = default;
+};
+
+/// A step is over for good. One that failed may have been begun or not. Neither an exit status nor a signal:
+/// it is not known whether it still goes on.
+struct WorkStepEnded {
+  std::uint64_t step = 0;
+  std::optional<int> exit_status;
+  std::string signal;  ///< its name, visible ASCII; empty: none
+  std::uint64_t milliseconds = 0;
+  std::optional<peers::FailureKind> failure;  ///< absent: it succeeded
+  std::string message;                        ///< of the failure
+  bool operator==(const WorkStepEnded&) const = default;
+
+  bool may_go_on() const { return !exit_status && signal.empty(); }
+};
+
+inline constexpr std::size_t longest_signal_name = 64;
+
+/// The peer's day stands and its marker is written, and the attempt goes on with what comes after staging.
+struct WorkStaged {
+  TreeChange change = TreeChange::unchanged;
+  std::uint64_t files = 0, bytes = 0, reused_files = 0;
+  bool operator==(const WorkStaged&) const = default;
+};
+
+/// What a command said, as it came: raw bytes.
+struct WorkOutput {
+  peers::CommandStream stream = peers::CommandStream::output;
+  std::string bytes;
+  bool operator==(const WorkOutput&) const = default;
+};
+
+/// The most that one record carries of it.
+inline constexpr std::size_t longest_output = 16U << 10U;
+
 /// Of an attempt of which nothing stands.
 WorkResult failed_work(peers::FailureKind kind, std::string message);
 
-using WorkRecord = std::variant<WorkPlanned, WorkProgress, WorkSkipped, WorkEvent, WorkResult, WorkFile>;
+using WorkRecord = std::variant<WorkPlanned, WorkProgress, WorkSkipped, WorkEvent, WorkResult, WorkFile,
+                                WorkStepBegun, WorkStepEnded, WorkStaged, WorkOutput>;
 
 /// No record is larger; the longest thing in one is a path.
 inline constexpr std::size_t max_record_size = 64U << 10U;

@@ -62,14 +62,15 @@ Outcome<CommandResult> ConnectedPeer::run(const Command& command) {
   return as_outcome([&] { return connection_->run(command); });
 }
 
-Outcome<CommandResult> ConnectedPeer::run_managed_action(const std::string& action, ManagedMode mode) {
+Outcome<CommandResult> ConnectedPeer::run_managed_action(const std::string& action, ManagedMode mode,
+                                                         Command terms) {
   if (!description_.cback_command) {
     return Failure{FailureKind::permanent, "cannot run the managed action " + printable(action) +
                                                ": no cback_command is configured for this peer"};
   }
-  Command command;
-  command.shell_line = *description_.cback_command + (mode == ManagedMode::full ? " --full " : " ") + action;
-  return run(command);
+  terms.argv.clear();
+  terms.shell_line = *description_.cback_command + (mode == ManagedMode::full ? " --full " : " ") + action;
+  return run(terms);
 }
 
 }  // namespace peerstage::peers

@@ -29,7 +29,8 @@ class ConnectedPeer : public Peer {
   Outcome<StagedTree> stage(staging::PeerPlace& place, Observer& observer) override;
   Outcome<Done> write_stage_indicator(const std::string& indicator) override;
   Outcome<CommandResult> run(const Command& command) override;
-  Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode) override;
+  Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode,
+                                            Command terms) override;
   std::vector<std::string> take_notes() override { return connection_->take_notes(); }
 
  protected:

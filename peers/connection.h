@@ -3,14 +3,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "peers/command.h"
 #include "peers/failure.h"
 
 namespace peerstage::peers {
@@ -65,29 +63,6 @@ class FileReceiver {
   virtual void failed(std::size_t id, const Failure& failure) = 0;
 };
 
-enum class CommandStream { output, error };
-
-/// A command for a machine.
-struct Command {
-  std::vector<std::string> argv;  ///< quoted by the connection, so that the command sees exactly these words
-  std::string shell_line;         ///< instead of argv: handed to the machine's shell byte for byte
-  std::string input;
-  std::chrono::milliseconds deadline{0};  ///< total; 0: none
-  /// What came on a stream, as it comes: raw bytes, in pieces of any size, kept or not. Must not throw.
-  std::function<void(CommandStream, std::string_view)> heard = {};
-  std::size_t output_limit =
-      64U << 10U;  ///< bytes kept of each stream; the rest is read, counted and dropped
-};
-
-struct CommandResult {
-  std::optional<int> exit_status;                   ///< absent: ended by a signal, or no status was reported
-  std::string signal;                               ///< "KILL", ... when a signal ended it
-  std::string output, error_output;                 ///< raw bytes: not printable
-  std::uint64_t output_bytes = 0, error_bytes = 0;  ///< in all, kept or not
-
-  bool succeeded() const { return exit_status == 0 && signal.empty(); }
-};
-
 /// What can be done on a machine, this one or one behind SSH. Everything blocks; nothing blocks for longer
 /// than the deadlines that the connection was made with. Failures are PeerError. Paths are absolute byte
 /// strings of the machine. Not for use by several threads. Messages name the machine ("web1" or "this
@@ -110,7 +85,12 @@ class Connection {
   /// can. A symlink or hard link of that name is replaced, never written through, where the machine is this
   /// one.
   virtual void write_marker(const std::string& path) = 0;
-  /// Runs a command to its end. A command that fails is a result, not an error.
+  /// Runs a command to its end: that of its process and of both streams. Where something that it started
+  /// holds the streams open, a moment of silence after the process's end is the end (`left_open`).
+  ///
+  /// A command that fails is a result, not an error. PeerError: permanent where it cannot be asked for like
+  /// this or the user may not be had, transient where a deadline ended it (then what it started in its
+  /// process group is told to end, too: killed here, sent SIGTERM behind SSH) or the machine was lost.
   virtual CommandResult run(const Command& command) = 0;
   /// What is worth a line in the log since the last call: a host key that was added, configuration that was
   /// left out. Printable sentences.

@@ -5,199 +5,202 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <spawn.h>
+#include <optional>
+#include <system_error>
+#include <utility>
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "peers/descriptor.h"
+#include "peers/child_process.h"
+#include "peers/command_deadlines.h"
+#include "peers/command_rules.h"
+#include "peers/failure.h"
+#include "peers/local_account.h"
 #include "peers/text.h"
 
 namespace peerstage::peers {
 namespace {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
+constexpr const char* here = "this machine";
+constexpr int not_found = 127, not_started = 126;  // as a shell has it
 
-struct Pipe {
-  Descriptor read_end, write_end;
-  Pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe for a command", errno);
-    read_end.reset(ends[0]);
-    write_end.reset(ends[1]);
-  }
-};
+std::string why(int error) {
+  return std::generic_category().message(error);
+}
 
-/// The attributes of a child: a process group of its own, no signal blocked or ignored.
-class SpawnAttributes {
+/// Writing into a pipe that nobody reads any more is an error here, not our end.
+class PipeSignalBlocked {
  public:
-  SpawnAttributes() {
-    ::posix_spawnattr_init(&attributes_);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_,
-                               POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  PipeSignalBlocked() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &signal_, &before_);
   }
-  ~SpawnAttributes() { ::posix_spawnattr_destroy(&attributes_); }
-  SpawnAttributes(const SpawnAttributes&) = delete;
-  SpawnAttributes& operator=(const SpawnAttributes&) = delete;
-  const posix_spawnattr_t* get() const { return &attributes_; }
+  ~PipeSignalBlocked() {
+    const timespec at_once{};
+    if (sigismember(&before_, SIGPIPE) == 0) ::sigtimedwait(&signal_, nullptr, &at_once);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  PipeSignalBlocked(const PipeSignalBlocked&) = delete;
+  PipeSignalBlocked& operator=(const PipeSignalBlocked&) = delete;
 
  private:
-  posix_spawnattr_t attributes_{};
+  sigset_t signal_{}, before_{};
 };
 
-class SpawnActions {
+std::vector<std::string> inherited_environment() {
+  std::vector<std::string> variables;
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) variables.emplace_back(*each);
+  return variables;
+}
+
+void set(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
+  std::erase_if(environment, [&](const std::string& each) { return each.starts_with(name + "="); });
+  environment.push_back(name + "=" + value);
+}
+
+Launch launch_as_ourselves(const Command& command) {
+  Launch launch;
+  launch.argv = command.shell_line.empty() ? command.argv
+                                           : std::vector<std::string>{"/bin/sh", "-c", command.shell_line};
+  launch.environment = inherited_environment();
+  for (const auto& [name, value] : command.environment) set(launch.environment, name, value);
+  launch.directory = command.directory;
+  if (command.umask) launch.umask = *command.umask;
+  return launch;
+}
+
+/// Becomes the user with the rights of root.
+Launch launch_as(const Command& command, const LocalAccount& account) {
+  Launch launch = launch_as_ourselves(command);
+  launch.identity = ChildIdentity{account.uid, account.gid, account.groups};
+  for (const char* name : {"USER", "LOGNAME"}) set(launch.environment, name, account.name);
+  set(launch.environment, "HOME", account.home);
+  for (const auto& [name, value] : command.environment) set(launch.environment, name, value);
+  return launch;
+}
+
+Launch launch_with_sudo(const Command& command) {
+  Launch launch;
+  launch.argv = wrapped_words(command, BecomeWay::with_sudo);
+  launch.environment = inherited_environment();
+  return launch;
+}
+
+bool asks_for_somebody(const Command& command) {
+  return !command.user.empty() || !command.group.empty();
+}
+
+/// One command on its way to its end.
+class LocalCommand {
  public:
-  SpawnActions() { ::posix_spawn_file_actions_init(&actions_); }
-  ~SpawnActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-  SpawnActions(const SpawnActions&) = delete;
-  SpawnActions& operator=(const SpawnActions&) = delete;
-  void dup(int from, int to) { ::posix_spawn_file_actions_adddup2(&actions_, from, to); }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
+  explicit LocalCommand(const Command& command) : command_(command), deadlines_(command) {}
+
+  CommandResult run() {
+    judge_command(command_, here);
+    try {
+      const Launch wanted = launch();
+      if (command_.begins) command_.begins();
+      ChildProcess child(wanted);
+      converse(child);
+      take_status(child.wait());
+    } catch (const NotLaunched& refusal) {
+      take_refusal(refusal);
+    }
+    if (with_sudo_) judge_sudo(command_, result_, here);
+    return std::move(result_);
+  }
 
  private:
-  posix_spawn_file_actions_t actions_{};
+  Launch launch() {
+    if (!asks_for_somebody(command_)) return launch_as_ourselves(command_);
+    const LocalAccount account = look_up_account(command_.user, command_.group);
+    if (account.is_us()) return launch_as_ourselves(command_);
+    if (::geteuid() == 0) return launch_as(command_, account);
+    if (command_.sudo == config::Sudo::never) refuse_user(command_, our_name(), here);
+    with_sudo_ = true;
+    return launch_with_sudo(command_);
+  }
+
+  /// Feeds the input and reads both streams until the command has ended and they have, too.
+  void converse(ChildProcess& child) {
+    const PipeSignalBlocked no_signal;
+    Descriptor input = child.take_input(), output = child.take_output(), error = child.take_error();
+    if (command_.input.empty()) input.reset();
+    while (output || error || !deadlines_.has_ended()) {
+      std::array<pollfd, 4> polled{{{input.get(), POLLOUT, 0},
+                                    {output.get(), POLLIN, 0},
+                                    {error.get(), POLLIN, 0},
+                                    {deadlines_.has_ended() ? -1 : child.handle(), POLLIN, 0}}};
+      const int ready = ::poll(polled.data(), polled.size(), static_cast<int>(deadlines_.left().count()));
+      if (ready < 0) continue;  // EINTR
+      if (polled[0].revents != 0) feed(input);
+      if (polled[1].revents != 0) drain(output, CommandStream::output);
+      if (polled[2].revents != 0) drain(error, CommandStream::error);
+      if (polled[3].revents != 0) deadlines_.ended();
+      if (const auto exceeded = deadlines_.exceeded()) {
+        throw PeerError(FailureKind::transient,
+                        command_name(command_) + " on " + here + " was killed: it " + *exceeded);
+      }
+      result_.left_open = deadlines_.waited_enough() && (output || error);
+      if (result_.left_open) return;
+    }
+  }
+
+  void feed(Descriptor& input) {
+    const std::string_view rest = std::string_view(command_.input).substr(fed_);
+    const ssize_t sent = ::write(input.get(), rest.data(), rest.size());
+    if (sent > 0) fed_ += static_cast<std::size_t>(sent);
+    const bool broken = sent < 0 && errno != EINTR && errno != EAGAIN;  // it ended without reading it all
+    if (broken || fed_ == command_.input.size()) input.reset();
+  }
+
+  void drain(Descriptor& stream, CommandStream which) {
+    const ssize_t got = ::read(stream.get(), buffer_.data(), buffer_.size());
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (got <= 0) {
+      stream.reset();
+      return;
+    }
+    deadlines_.heard();
+    take_output(command_, result_, which, {buffer_.data(), static_cast<std::size_t>(got)});
+  }
+
+  void take_status(int status) {
+    if (WIFEXITED(status)) result_.exit_status = WEXITSTATUS(status);
+    if (!WIFSIGNALED(status)) return;
+    const char* name = ::sigabbrev_np(WTERMSIG(status));
+    result_.signal = name != nullptr ? name : std::to_string(WTERMSIG(status));
+  }
+
+  /// What a shell would say of it.
+  void take_refusal(const NotLaunched& refusal) {
+    using Step = NotLaunched::Step;
+    const std::string tried = "cannot run " + command_name(command_) + " on " + here;
+    if (refusal.step() == Step::fork) throw system_error(tried, refusal.error());
+    if (refusal.step() == Step::identity)
+      throw system_error(tried + " as " + printable(command_.user, 100), refusal.error());
+    const bool in_directory = refusal.step() == Step::directory;
+    const std::string place = in_directory ? " in " + printable(command_.directory, 300) : "";
+    const bool missing = refusal.error() == ENOENT || refusal.error() == ENOTDIR;
+    result_.exit_status = missing && !in_directory ? not_found : not_started;
+    take_output(command_, result_, CommandStream::error, tried + place + ": " + why(refusal.error()) + "\n");
+  }
+
+  const Command& command_;
+  CommandDeadlines deadlines_;
+  CommandResult result_;
+  std::array<char, 65536> buffer_{};
+  std::size_t fed_ = 0;
+  bool with_sudo_ = false;
 };
-
-/// Owns a running command; ends its whole process group when it goes.
-class Child {
- public:
-  explicit Child(pid_t pid) : pid_(pid) {}
-  ~Child() {
-    if (pid_ < 0) return;
-    kill();
-    wait();
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  void kill() const { ::kill(-pid_, SIGKILL); }
-  /// Waits for the end without reaping; false when the time is over (-1: no limit).
-  bool ends_within(int milliseconds) const {
-    const Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-    pollfd polled{handle.get(), POLLIN, 0};
-    int ready = 0;
-    while ((ready = ::poll(&polled, 1, milliseconds)) < 0 && errno == EINTR) {
-    }
-    return ready > 0;
-  }
-  int wait() {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    return status;
-  }
-
- private:
-  pid_t pid_;
-};
-
-int milliseconds_left(const Command& command, SteadyTime start) {
-  if (command.deadline.count() == 0) return -1;
-  const auto passed =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-  return static_cast<int>(std::clamp<std::int64_t>((command.deadline - passed).count(), 0, 1'000'000'000));
-}
-
-/// Reads what is there; false at the end of the stream. Keeps the first `limit` bytes and counts all.
-bool drain(int descriptor, std::string& kept, std::uint64_t& count, std::size_t limit) {
-  std::array<char, 16384> buffer{};
-  const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
-  if (got < 0) return errno == EINTR || errno == EAGAIN;
-  if (got == 0) return false;
-  count += static_cast<std::uint64_t>(got);
-  const std::size_t room = limit - std::min(limit, kept.size());
-  kept.append(buffer.data(), std::min(room, static_cast<std::size_t>(got)));
-  return true;
-}
-
-std::string words(const Command& command) {
-  if (!command.shell_line.empty()) return printable(command.shell_line, 200);
-  return command.argv.empty() ? std::string() : printable(command.argv.front(), 200);
-}
-
-pid_t spawn(const Command& command, const Pipe& input, const Pipe& output, const Pipe& error) {
-  std::vector<std::string> strings = command.argv;
-  if (!command.shell_line.empty()) strings = {"/bin/sh", "-c", command.shell_line};
-  if (strings.empty()) throw PeerError(FailureKind::permanent, "cannot run a command without words");
-  std::vector<char*> argv;
-  for (std::string& word : strings) argv.push_back(word.data());
-  argv.push_back(nullptr);
-
-  SpawnActions actions;
-  actions.dup(input.read_end.get(), STDIN_FILENO);
-  actions.dup(output.write_end.get(), STDOUT_FILENO);
-  actions.dup(error.write_end.get(), STDERR_FILENO);
-  const SpawnAttributes attributes;
-  pid_t pid = -1;
-  const int failed = ::posix_spawnp(&pid, argv[0], actions.get(), attributes.get(), argv.data(), environ);
-  if (failed != 0) throw system_error("cannot run " + words(command) + " on this machine", failed);
-  return pid;
-}
-
-/// Feeds the input and reads both streams until both have ended. False: the deadline came first.
-bool converse(const Command& command, SteadyTime start, CommandResult& result, Descriptor& input,
-              Descriptor& output, Descriptor& error) {
-  std::size_t written = 0;
-  if (command.input.empty()) input.reset();
-  while (output || error) {
-    std::array<pollfd, 3> polled{
-        {{input.get(), POLLOUT, 0}, {output.get(), POLLIN, 0}, {error.get(), POLLIN, 0}}};
-    const int ready = ::poll(polled.data(), polled.size(), milliseconds_left(command, start));
-    if (ready == 0) return false;
-    if (ready < 0) continue;  // EINTR
-    if (polled[0].revents != 0) {
-      const ssize_t sent =
-          ::write(input.get(), command.input.data() + written, command.input.size() - written);
-      if (sent > 0) written += static_cast<std::size_t>(sent);
-      const bool broken = sent < 0 && errno != EINTR && errno != EAGAIN;
-      if (broken || written == command.input.size()) input.reset();
-    }
-    if (polled[1].revents != 0 &&
-        !drain(output.get(), result.output, result.output_bytes, command.output_limit)) {
-      output.reset();
-    }
-    if (polled[2].revents != 0 &&
-        !drain(error.get(), result.error_output, result.error_bytes, command.output_limit)) {
-      error.reset();
-    }
-  }
-  return true;
-}
 
 }  // namespace
 
 CommandResult run_local_command(const Command& command) {
-  const SteadyTime start = std::chrono::steady_clock::now();
-  Pipe input, output, error;
-  Child child(spawn(command, input, output, error));
-  input.read_end.reset();
-  output.write_end.reset();
-  error.write_end.reset();
-  ::fcntl(input.write_end.get(), F_SETFL, O_NONBLOCK);
-
-  CommandResult result;
-  // A command may close its streams and go on: the deadline counts for both.
-  if (!converse(command, start, result, input.write_end, output.read_end, error.read_end) ||
-      !child.ends_within(milliseconds_left(command, start))) {
-    throw PeerError(FailureKind::transient, words(command) +
-                                                " on this machine was killed: it did not end within " +
-                                                std::to_string(command.deadline.count()) + " ms");
-  }
-  const int status = child.wait();
-  if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
-  if (WIFSIGNALED(status)) {
-    const char* name = ::sigabbrev_np(WTERMSIG(status));
-    result.signal = name != nullptr ? name : std::to_string(WTERMSIG(status));
-  }
-  return result;
+  return LocalCommand(command).run();
 }
 
 }  // namespace peerstage::peers

@@ -68,8 +68,9 @@ class Peer {
   virtual Outcome<CommandResult> run(const Command& command) = 0;
 
   /// Runs `CBACK ACTION` or `CBACK --full ACTION` by the peer's shell, byte for byte what a Cedar Backup
-  /// master sends, so that forced commands written for it match.
-  virtual Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode) = 0;
+  /// master sends, so that forced commands written for it match. Everything of `terms` counts but its words.
+  virtual Outcome<CommandResult> run_managed_action(const std::string& action, ManagedMode mode,
+                                                    Command terms) = 0;
 
   /// What is worth a line in the log since the last call; see Connection::take_notes.
   virtual std::vector<std::string> take_notes() = 0;

@@ -5,15 +5,18 @@
 
 #include <libssh/server.h>
 
+#include "peers/command_deadlines.h"
+#include "peers/command_rules.h"
+#include "peers/shell_words.h"
 #include "peers/ssh/channel.h"
-#include "peers/ssh/shell_words.h"
 #include "peers/text.h"
 
 namespace peerstage::peers::ssh {
 namespace {
 
 using std::chrono::milliseconds;
-using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::uint32_t largest_write = 32768;
 
 struct EventDeleter {
   void operator()(ssh_event event) const { ssh_event_free(event); }
@@ -24,23 +27,23 @@ using Event = std::unique_ptr<ssh_event_struct, EventDeleter>;
 /// left, and the stream that nobody reads is the one that grows.
 class Report {
  public:
-  explicit Report(std::size_t limit) : limit_(limit) {}
+  Report(const Command& command, CommandDeadlines& deadlines) : command_(command), deadlines_(deadlines) {}
 
   ssh_channel_callbacks_struct callbacks() {
     ssh_channel_callbacks_struct callbacks{};
     callbacks.userdata = this;
     callbacks.channel_data_function = [](ssh_session, ssh_channel, void* data, std::uint32_t length,
                                          int is_stderr, void* self) {
-      static_cast<Report*>(self)->take({static_cast<const char*>(data), length}, is_stderr != 0);
+      static_cast<Report*>(self)->take(is_stderr != 0 ? CommandStream::error : CommandStream::output,
+                                       {static_cast<const char*>(data), length});
       return static_cast<int>(length);
     };
     callbacks.channel_exit_status_function = [](ssh_session, ssh_channel, int status, void* self) {
-      ++static_cast<Report*>(self)->statuses_;
-      static_cast<Report*>(self)->status_ = status;
+      static_cast<Report*>(self)->end_with(status, nullptr);
     };
     callbacks.channel_exit_signal_function = [](ssh_session, ssh_channel, const char* signal, int,
                                                 const char*, const char*, void* self) {
-      static_cast<Report*>(self)->result_.signal = printable(signal != nullptr ? signal : "", 32);
+      static_cast<Report*>(self)->end_with(no_status, signal != nullptr ? signal : "");
     };
     callbacks.channel_close_function = [](ssh_session, ssh_channel, void* self) {
       static_cast<Report*>(self)->closed_ = true;
@@ -52,21 +55,30 @@ class Report {
 
   /// Only exactly one explicit status is one: -1 is what libssh makes of 0xFFFFFFFF.
   CommandResult result() && {
-    if (statuses_ == 1 && status_ >= 0 && result_.signal.empty()) result_.exit_status = status_;
+    if (endings_ == 1 && status_ >= 0) result_.exit_status = status_;
+    result_.left_open = !closed_;
     return std::move(result_);
   }
 
  private:
-  void take(std::string_view bytes, bool is_stderr) {
-    std::string& kept = is_stderr ? result_.error_output : result_.output;
-    (is_stderr ? result_.error_bytes : result_.output_bytes) += bytes.size();
-    kept.append(bytes.substr(0, limit_ - std::min(limit_, kept.size())));
+  static constexpr int no_status = -1;
+
+  void take(CommandStream stream, std::string_view bytes) {
+    deadlines_.heard();
+    take_output(command_, result_, stream, bytes);
+  }
+  void end_with(int status, const char* signal) {
+    ++endings_;
+    status_ = status;
+    if (signal != nullptr) result_.signal = printable(signal, 32);
+    deadlines_.ended();
   }
 
-  std::size_t limit_;
+  const Command& command_;
+  CommandDeadlines& deadlines_;
   CommandResult result_;
-  int statuses_ = 0;
-  int status_ = -1;
+  int endings_ = 0;
+  int status_ = no_status;
   bool closed_ = false;
 };
 
@@ -75,90 +87,113 @@ class RemoteCommand {
   RemoteCommand(Session& session, const Command& command)
       : session_(session),
         command_(command),
-        line_(command.shell_line.empty() ? shell_words(command.argv) : command.shell_line),
-        deadline_(command.deadline.count() == 0 ? SteadyClock::time_point::max()
-                                                : SteadyClock::now() + command.deadline),
-        report_(command.output_limit),
+        line_(line()),
+        deadlines_(command),
+        report_(command, deadlines_),
         callbacks_(report_.callbacks()),
-        channel_(session, callbacks_) {}
+        channel_(session, callbacks_),
+        rest_of_input_(command.input) {}
 
   CommandResult run() {
     start();
-    send_input();
     const Event event(ssh_event_new());
     if (!event || ssh_event_add_session(event.get(), session_.handle()) != SSH_OK) {
       throw PeerError(FailureKind::transient, "no memory to run a command on " + session_.target());
     }
-    while (!report_.closed()) follow(event.get());
-    return std::move(report_).result();
+    while (!report_.closed() && !deadlines_.waited_enough()) {
+      if (deadlines_.exceeded()) give_up();
+      feed();
+      follow(event.get());
+    }
+    CommandResult result = std::move(report_).result();
+    if (way_ == BecomeWay::with_sudo) judge_sudo(command_, result, session_.target());
+    return result;
   }
 
  private:
+  std::string line() {
+    judge_command(command_, session_.target());
+    if (!command_.shell_line.empty()) return command_.shell_line;
+    way_ = way_to_become();
+    return shell_words(wrapped_words(command_, way_));
+  }
+
+  BecomeWay way_to_become() const {
+    const std::string& self = session_.options().user;
+    const bool is_self = command_.user.empty() || command_.user == self;
+    if (is_self && command_.group.empty()) return BecomeWay::not_needed;
+    if (self == "root") return BecomeWay::as_root;
+    if (command_.sudo == config::Sudo::never) refuse_user(command_, self, session_.target());
+    return BecomeWay::with_sudo;
+  }
+
   void start() {
     const auto timeout = session_.options().connect_timeout;
+    if (command_.begins) command_.begins();
+    deadlines_.begin();
     const int result = session_.within(
         timeout, [this] { return ssh_channel_request_exec(channel_.handle(), line_.c_str()); });
     if (result == SSH_OK) return;
     if (session_.broken()) throw session_.failure("cannot run a command on", timeout);
-    throw PeerError(FailureKind::permanent, session_.target() + " refuses to run " + name() + " for " +
-                                                printable(session_.options().user, 100));
+    throw PeerError(FailureKind::permanent, session_.target() + " refuses to run " + command_name(command_) +
+                                                " for " + printable(session_.options().user, 100));
   }
 
-  /// A command may end without reading all of it: then the rest is dropped.
-  void send_input() {
-    std::string_view rest = command_.input;
-    while (!rest.empty()) {
-      const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(rest.size(), 32768));
-      const auto patience = std::min(session_.options().idle_timeout, left());
+  /// Sends as much of the input as the server has room for: a command that does not read must not stop us
+  /// from hearing it. One that ends without reading all of it is none the worse.
+  void feed() {
+    const milliseconds patience = session_.options().idle_timeout;
+    while (can_feed()) {
+      const std::uint32_t room = std::min(ssh_channel_window_size(channel_.handle()), largest_write);
+      const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(rest_of_input_.size(), room));
       const int sent = session_.within(
-          patience, [&] { return ssh_channel_write(channel_.handle(), rest.data(), length); });
-      if (session_.broken()) throw session_.failure("cannot send the input of " + name() + " to", patience);
-      if (sent <= 0) return;
-      rest.remove_prefix(static_cast<std::size_t>(sent));
+          patience, [&] { return ssh_channel_write(channel_.handle(), rest_of_input_.data(), length); });
+      if (session_.broken())
+        throw session_.failure("cannot send the input of " + command_name(command_) + " to", patience);
+      rest_of_input_.remove_prefix(sent > 0 ? static_cast<std::size_t>(sent) : rest_of_input_.size());
     }
-    session_.within(session_.options().idle_timeout,
-                    [this] { return ssh_channel_send_eof(channel_.handle()); });
+    if (!rest_of_input_.empty() || input_ended_ || report_.closed()) return;
+    input_ended_ = true;
+    session_.within(patience, [this] { return ssh_channel_send_eof(channel_.handle()); });
+  }
+
+  bool can_feed() const {
+    return !rest_of_input_.empty() && !report_.closed() && ssh_channel_window_size(channel_.handle()) > 0;
   }
 
   /// Waits for the next thing that the server says.
   void follow(ssh_event event) {
-    if (left().count() == 0) give_up();
     const milliseconds idle = session_.options().idle_timeout;
-    const milliseconds slice = std::min(idle, left());
+    const milliseconds slice = std::min(idle, deadlines_.left());
     const int result = session_.within(
         slice + idle, [&] { return ssh_event_dopoll(event, static_cast<int>(slice.count())); });
-    if (result == SSH_AGAIN && left().count() > 0) {
+    if (result == SSH_AGAIN && slice == idle) {
       session_.within(idle, [this] { return ssh_send_keepalive(session_.handle()); });
       // a refusal of the keepalive is an answer too: OpenSSH refuses all of them
     }
-    if (!report_.closed() && session_.broken()) throw session_.failure("lost " + name() + " on", idle);
+    if (!report_.closed() && session_.broken())
+      throw session_.failure("lost " + command_name(command_) + " on", idle);
   }
 
   [[noreturn]] void give_up() {
+    const std::string exceeded = *deadlines_.exceeded();
     session_.within(std::chrono::seconds(1),
                     [this] { return ssh_channel_request_send_signal(channel_.handle(), "TERM"); });
     session_.watchdog().abort();
-    throw PeerError(FailureKind::transient, name() + " on " + session_.target() + " did not end within " +
-                                                std::to_string(command_.deadline.count()) +
-                                                " ms and was told to stop");
-  }
-
-  milliseconds left() const {
-    if (deadline_ == SteadyClock::time_point::max()) return std::chrono::hours(24);
-    return std::max(std::chrono::ceil<milliseconds>(deadline_ - SteadyClock::now()), milliseconds(0));
-  }
-
-  std::string name() const {
-    return printable(command_.shell_line.empty() ? command_.argv.front() : command_.shell_line, 200);
+    throw PeerError(FailureKind::transient, command_name(command_) + " on " + session_.target() + " " +
+                                                exceeded + " and was told to stop");
   }
 
   Session& session_;
   const Command& command_;
+  BecomeWay way_ = BecomeWay::not_needed;
   std::string line_;
-  SteadyClock::time_point deadline_;
+  CommandDeadlines deadlines_;
   Report report_;
   ssh_channel_callbacks_struct callbacks_;
   Channel channel_;
+  std::string_view rest_of_input_;
+  bool input_ended_ = false;
 };
 
 }  // namespace

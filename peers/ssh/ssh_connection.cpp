@@ -73,6 +73,8 @@ class SshConnection::Implementation {
     }
   }
 
+  void log_in() { session(); }
+
   CommandResult run(const Command& command) {
     try {
       return run_remote_command(session(), command);
@@ -146,6 +148,10 @@ SshConnection::SshConnection(std::string machine, config::SshSettings settings, 
           std::make_unique<Implementation>(std::move(machine), std::move(settings), std::move(user))) {}
 
 SshConnection::~SshConnection() = default;
+
+void SshConnection::log_in() {
+  implementation_->log_in();
+}
 
 std::optional<FileInfo> SshConnection::lstat(const std::string& path) {
   return implementation_->with_sftp([&](sftp::Client& client) { return client.lstat(path); });

@@ -24,11 +24,14 @@ class SshConnection final : public Connection {
   SshConnection(std::string machine, config::SshSettings settings, LocalUser user);
   ~SshConnection() override;
 
+  /// Logs in now, where that has not been done: what goes wrong later is not the login's.
+  void log_in();
+
   std::optional<FileInfo> lstat(const std::string& path) override;
   std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits) override;
   void fetch(FileReceiver& receiver) override;
   void write_marker(const std::string& path) override;
-  /// Words are quoted for a POSIX shell; a shell line is sent byte for byte.
+  /// See remote_command.h; a shell line is sent byte for byte.
   CommandResult run(const Command& command) override;
 
   std::vector<std::string> take_notes() override;

@@ -20,6 +20,7 @@ std::vector<WorkRecord> some_of_each_kind() {
           WorkProgress{1ULL << 40U, 7},
           WorkSkipped{std::string("a\0\xff", 3), "socket"},
           WorkEvent{peers::EventLevel::warning, "careful"},
+          WorkOutput{peers::CommandStream::error, std::string("raw \0\xff", 6)},
           WorkFile{"etc/\xff \\n", ~0ULL, {0, 1, 0xfe}, -1},
           WorkResult{},
           failure};

@@ -346,20 +346,20 @@ TEST_P(PeerContract, ACommandRunsOnThePeer) {
 
 TEST_P(PeerContract, AManagedActionIsTheCommandAndTheActionAsTheyAre) {
   cback_command_ = "printf '%s.' x\"y  z\"";
-  const auto normal = peer()->run_managed_action("collect", ManagedMode::normal);
+  const auto normal = peer()->run_managed_action("collect", ManagedMode::normal, {});
   EXPECT_EQ(std::get<CommandResult>(normal).output, "xy  z.collect.");
-  const auto full = peer()->run_managed_action("purge", ManagedMode::full);
+  const auto full = peer()->run_managed_action("purge", ManagedMode::full, {});
   EXPECT_EQ(std::get<CommandResult>(full).output, "xy  z.--full.purge.");
 }
 
 TEST_P(PeerContract, AManagedActionThatFailsIsAResult) {
   cback_command_ = "exit 7;";
-  const auto outcome = peer()->run_managed_action("collect", ManagedMode::normal);
+  const auto outcome = peer()->run_managed_action("collect", ManagedMode::normal, {});
   EXPECT_EQ(std::get<CommandResult>(outcome).exit_status, 7);
 }
 
 TEST_P(PeerContract, WithoutACommandThereAreNoManagedActions) {
-  const auto outcome = peer()->run_managed_action("collect", ManagedMode::normal);
+  const auto outcome = peer()->run_managed_action("collect", ManagedMode::normal, {});
   EXPECT_EQ(std::get<Failure>(outcome).kind, FailureKind::permanent);
 }
 

@@ -72,6 +72,21 @@ TEST_F(RemoteCommandTest, AFloodOnBothStreamsIsCountedAndNotKept) {
   EXPECT_TRUE(test::grew_by_less_than(32U << 20U, before));
 }
 
+TEST_F(RemoteCommandTest, OutputIsHeardAsItComesKeptOrNot) {
+  const Sshd sshd;
+  SshConnection machine = connection(settings_for(sshd));
+  Command command = line("echo first; read answer; echo error >&2; printf \"$answer\"");
+  command.input = "second\n";
+  command.output_limit = 3;
+  std::string output, error;
+  command.heard = [&](CommandStream stream, std::string_view bytes) {
+    (stream == CommandStream::error ? error : output) += bytes;
+  };
+  EXPECT_EQ(machine.run(command).output, "fir");
+  EXPECT_EQ(output, "first\nsecond");
+  EXPECT_EQ(error, "error\n");
+}
+
 TEST_F(RemoteCommandTest, ACommandThatNeverEndsIsStoppedAtItsDeadline) {
   const Sshd sshd;
   SshConnection machine = connection(settings_for(sshd));

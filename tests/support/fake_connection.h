@@ -54,11 +54,13 @@ class FakeConnection final : public Connection {
   std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits) override;
   void fetch(FileReceiver& receiver) override;
   void write_marker(const std::string& path) override;
-  /// Understands `sha256sum PATH...` unless on_run says otherwise.
+  /// Understands `sha256sum PATH...` unless on_run says otherwise. The result's output is heard in one piece
+  /// a stream.
   CommandResult run(const Command& command) override;
 
  private:
   struct OnTheLine;
+  CommandResult sum(const Command& command) const;
   bool advance(FileReceiver& receiver, OnTheLine& file);
   void deliver(FileReceiver& receiver, OnTheLine& file, const std::string& content);
 };

@@ -36,7 +36,7 @@ DEADLINE = 60  # seconds for one run of the program, unless a test says otherwis
 MARKERS_OF_OTHERS = ("cback.store", "cback.encrypt", "cback.split", "cback.amazons3")
 MANIFEST = "cback.sha256"
 # Commands of our own that write no log.
-OWN_COMMANDS = {"check", "trust", "schedule", "history", "files", "verify", "status", "run", "cancel", "pause",
+OWN_COMMANDS = {"check", "trust", "schedule", "history", "files", "verify", "status", "run", "cancel", "pause", "exec",
                 "resume", "reload"}
 
 
