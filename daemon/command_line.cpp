@@ -49,6 +49,19 @@ void check_words(const Arguments& arguments) {
   if (arguments.has("yes")) throw UsageError("--yes has no meaning for actions");
 }
 
+/// What the actions cannot do is said before anything is done.
+void check_restrictions(const RunCommand& run) {
+  for (const std::string& word : run.actions) {
+    const std::string quoted = "'" + peers::printable(word) + "'";
+    if (run.dry_run && word != "stage" && word != "purge")
+      throw UsageError("--dry-run has no meaning for " + quoted + ", only for stage and purge");
+    if (!run.peers.empty() && word != "stage" && run.managed != Managed::only)
+      throw UsageError("--peer has no meaning for " + quoted + " on this machine, only for stage");
+  }
+  if (run.dry_run && run.managed != Managed::local)
+    throw UsageError("--dry-run has no meaning for managed actions: peers cannot be asked to change nothing");
+}
+
 CommandLine run_command(const Arguments& arguments) {
   RunCommand run;
   run.config_path = text_value(arguments, "config");
@@ -67,6 +80,7 @@ CommandLine run_command(const Arguments& arguments) {
   run.stack = arguments.has("stack");
   run.json = arguments.has("json");
   run.dry_run = arguments.has("dry-run");
+  check_restrictions(run);
   return run;
 }
 

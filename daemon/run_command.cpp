@@ -1,16 +1,17 @@
 #include "daemon/run_command.h"
 
+#include <algorithm>
 #include <iostream>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include <unistd.h>
 
 #include "config/load.h"
 #include "config/stage_plan.h"
+#include "daemon/actions/action_plan.h"
+#include "daemon/actions/action_sequence.h"
 #include "daemon/check.h"
 #include "daemon/diagnostics.h"
 #include "daemon/log.h"
@@ -24,28 +25,26 @@
 namespace peerstage::daemon {
 namespace {
 
-/// Why an action cannot be asked for; absent: it can.
-std::optional<std::string> refusal(const RunCommand& command) {
-  for (const std::string& action : command.actions) {
-    if (action == "stage") continue;
-    return "the action " + peers::printable(action) +
-           " is unknown: this program does stage; for other actions of Cedar Backup run cback3 with the same "
-           "configuration";
-  }
-  if (command.managed != Managed::local) {
-    return std::string("managed actions cannot be run yet: leave out --managed and --managed-only");
-  }
-  return std::nullopt;
+bool is_stage(const ActionItem& item) {
+  return is_builtin_here(item, "stage");
 }
 
-void warn_of_hooks(const config::Options& options, Log& log) {
-  for (const auto* hooks : {&options.pre_action_hooks, &options.post_action_hooks}) {
-    for (const config::Hook& hook : *hooks) {
-      if (hook.action != "stage") continue;
-      log.warning("the hook " + peers::printable(hook.command.value_or("")) +
-                  " for the action stage is not run: this program does not run hooks yet");
-    }
+bool is_validate(const ActionItem& item) {
+  return is_builtin_here(item, "validate");
+}
+
+/// Nothing but stage has a document of its own; of several the last is told.
+bool is_only_stage(const std::vector<ActionItem>& items) {
+  return std::ranges::all_of(items, is_stage);
+}
+
+std::string listed(const std::vector<ActionItem>& items) {
+  std::string text;
+  for (const ActionItem& item : items) {
+    text += (text.empty() ? "" : ", ") + item.name;
+    if (item.place == ActionPlace::peers) text += " on the managed peers";
   }
+  return text;
 }
 
 class ActionRun {
@@ -68,39 +67,65 @@ class ActionRun {
     log_.info("Configuration: " + peers::printable(path));
     config::LoadResult loaded = config::load(path, started_as());
     if (!loaded.config) return refuse(loaded.findings);
-    const auto plan = config::plan_stage(*loaded.config, loaded.findings);
-    if (config::has_errors(loaded.findings)) return refuse(loaded.findings);
-    log_findings(loaded.findings);
-    if (const auto why = refusal(command_)) {
-      return refuse({{config::Severity::error, "", 0, "", *why}});
+    try {
+      return act(*loaded.config, loaded.findings);
+    } catch (const ActionError& error) {
+      loaded.findings.push_back({config::Severity::error, "", 0, "", error.what()});
+      return refuse(loaded.findings);
     }
-    if (!plan) return refuse_stage("cannot stage: " + peers::printable(path) + " has no stage section");
-    warn_of_hooks(loaded.config->options, log_);
-    return stage(*plan);
   }
 
-  /// As often as it was asked for, until a run is not a success; the last one is told.
-  ExitCode stage(const config::StagePlan& plan) {
-    RunReport report;
-    for (std::size_t i = 0; i < command_.actions.size() && exit_code(report) == ExitCode::ok; ++i) {
-      report = stage_pool(plan, command_, log_, screen_);
-    }
-    return show(report);
+  ExitCode act(const config::Config& config, std::vector<config::Finding>& findings) {
+    const auto items = plan_actions(command_.actions, config, command_.managed);
+    const bool is_staged = std::ranges::any_of(items, is_stage);
+    std::optional<config::StagePlan> plan;
+    if (is_staged || std::ranges::any_of(items, is_validate)) plan = config::plan_stage(config, findings);
+    if (is_staged && config::has_errors(findings)) return refuse(findings);
+    log_findings(findings);
+    if (const auto why = cannot_begin(items, config)) return refuse_run(items, why->code, why->message);
+
+    log_.info("Actions: " + listed(items));
+    const ActionContext context{config, command_, log_, screen_};
+    ActionSequence sequence(context, plan);
+    sequence.run(items);
+    const ExitCode code = exit_code(sequence.done());
+    if (!command_.json) return code;
+    return print(
+        is_only_stage(items) ? sequence.done().back().result.json : actions_json(sequence.done(), code, ""),
+        code);
   }
 
-  ExitCode refuse_stage(const std::string& why) {
+  struct Refusal {
+    ExitCode code;
+    std::string message;
+  };
+
+  /// One action alone says itself what it lacks.
+  std::optional<Refusal> cannot_begin(const std::vector<ActionItem>& items,
+                                      const config::Config& config) const {
+    const auto is_program = [](const ActionItem& item) { return item.extension != nullptr; };
+    if (command_.dry_run && std::ranges::any_of(items, is_program)) {
+      return Refusal{ExitCode::command_line,
+                     "--dry-run has no meaning for an extension: nobody knows what its program would change"};
+    }
+    const std::string missing = missing_section(items, config);
+    if (missing.empty() || (items.size() == 1 && !is_only_stage(items))) return std::nullopt;
+    return Refusal{ExitCode::error, missing};
+  }
+
+  ExitCode refuse_run(const std::vector<ActionItem>& items, ExitCode code, const std::string& why) {
     log_.error(why);
-    return show(refused_stage(why));
+    const RunReport report = refused_stage(why);
+    if (command_.json)
+      return print(is_only_stage(items) ? to_json(report) : actions_json({}, code, why), code);
+    if (progress_style(command_.progress, command_.verbosity, screen_) != ProgressStyle::none)
+      std::cout << summary_table(report) << std::flush;
+    return code;
   }
 
-  ExitCode show(const RunReport& report) {
-    if (command_.json) {
-      std::cout << to_json(report) << std::flush;
-      if (!std::cout) return verdict_lost(exit_code(report));
-    } else if (progress_style(command_.progress, command_.verbosity, screen_) != ProgressStyle::none) {
-      std::cout << summary_table(report) << std::flush;
-    }
-    return exit_code(report);
+  ExitCode print(const std::string& document, ExitCode code) {
+    std::cout << document << std::flush;
+    return std::cout ? code : verdict_lost(code);
   }
 
   /// Whoever waits for the document must not take silence for success.

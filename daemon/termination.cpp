@@ -23,7 +23,8 @@ TerminationHeldBack::TerminationHeldBack() {
 TerminationHeldBack::~TerminationHeldBack() {
   const sigset_t signals = termination_signals();
   const timespec at_once{};
-  while (::sigtimedwait(&signals, nullptr, &at_once) > 0) {
+  const bool outermost = ::sigismember(&before_, SIGTERM) == 0;
+  while (outermost && ::sigtimedwait(&signals, nullptr, &at_once) > 0) {
   }
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
@@ -35,6 +36,15 @@ TerminationListenedTo::TerminationListenedTo() {
 
 TerminationListenedTo::~TerminationListenedTo() {
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+bool termination_is_waiting() {
+  sigset_t pending;
+  sigemptyset(&pending);
+  ::sigpending(&pending);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    if (::sigismember(&pending, signal) == 1) return true;
+  return false;
 }
 
 }  // namespace peerstage::daemon

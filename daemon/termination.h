@@ -6,7 +6,7 @@
 namespace peerstage::daemon {
 
 /// While one of these lives, the signals wait: what is begun is ended, and a verdict is told. Those that
-/// still wait at its end came too late to interrupt anything, and are dropped.
+/// still wait at its end came too late to interrupt anything, and are dropped, unless an outer one lives on.
 class TerminationHeldBack {
  public:
   TerminationHeldBack();
@@ -29,5 +29,8 @@ class TerminationListenedTo {
  private:
   sigset_t before_{};
 };
+
+/// Is one of them waiting, held back? For work that looks from time to time whether it has to end.
+bool termination_is_waiting();
 
 }  // namespace peerstage::daemon

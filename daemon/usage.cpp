@@ -12,23 +12,29 @@ Switches:
   -b, --verbose         show what happens on the screen as well as in the log
   -q, --quiet           show nothing on the screen
   -c, --config PATH     configuration (default: /etc/peerstage.conf, else /etc/cback3.conf)
-  -f, --full            treat today as the starting day (see ignore_failures)
-  -M, --managed         refused: managed actions cannot be run yet
-  -N, --managed-only    refused, likewise
+  -f, --full            collect everything; treat today as the starting day (see ignore_failures)
+  -M, --managed         do each action here, then on the managed peers that list it
+  -N, --managed-only    do them on the managed peers only
   -l, --logfile PATH    log (default: /var/log/peerstage.log as root, else
                         $XDG_STATE_HOME/peerstage/peerstage.log)
   -o, --owner USER:GROUP  owner of a new log (default: root:adm)
   -m, --mode OCTAL      permissions of a new log (default: 640)
-  -O, --output          no effect: no commands are run
+  -O, --output          write the output of hooks and extensions to the log
   -d, --debug           write debugging information to the log
   -s, --stack           no effect
       --json            print the result as one JSON document and nothing else
       --peer NAME       only this peer; may be repeated
-      --dry-run         connect, list and compare, but change nothing anywhere
+      --dry-run         for stage and purge: find out what would be done, but change nothing anywhere
       --progress WHEN   auto, always or never (default: auto)
 
 Actions:
+  collect               archive what this machine has to back up into its collect directory
   stage                 fetch what the peers collected into the staging directory
+  purge                 remove what is old enough
+  all                   collect, stage and purge
+  validate              judge the configuration and the machine that it is on
+  and those that the configuration names under extensions. They are done in their order, whatever
+  the order of the words.
 
 Commands:
   check                 judge the configuration
@@ -43,9 +49,9 @@ Commands:
   pause, resume         have the daemon begin nothing by itself; have it go on
   reload                have the daemon read its configuration again
 
-Exit status of actions: 0 staged, 2 command line, 3 log, 4 configuration, 5 interrupted,
-6 not possible, 7 a peer failed, 8 a peer was not ready, 75 another run is active. That of a
-command is told by its --help.
+Exit status of actions: 0 done, 2 command line, 3 log, 4 configuration or unknown action,
+5 interrupted, 6 not possible, 7 a peer or an item failed, 8 a peer was not ready, 75 another run
+is active. That of a command is told by its --help.
 )";
 
 const char* const check_usage = R"(Usage: peerstage check [-c PATH] [--json]

@@ -10,6 +10,10 @@
 
 /// What an action of the command line is given and gives back. Each action is one function of the form
 /// `ActionResult NAME_action(const ActionContext&)`, which blocks, logs what happens and does not throw.
+///
+/// SIGINT, SIGTERM and SIGHUP are held back while it is called (daemon/termination.h): an action looks from
+/// time to time whether termination_is_waiting(), or listens where it waits, and then ends as `interrupted`.
+/// It leaves the signal waiting, or takes it: either way no later action begins.
 namespace peerstage::daemon {
 
 struct ActionContext {

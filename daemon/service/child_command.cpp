@@ -104,6 +104,8 @@ std::string to_string(const ChildResult& result) {
       return "it did not end in time and was killed";
     case ChildResult::End::flood:
       return "it wrote without end and was killed";
+    case ChildResult::End::asked:
+      return "it was ended before it was done";
     case ChildResult::End::not_started:
       break;
   }
@@ -144,6 +146,13 @@ class ChildCommand::Running : public std::enable_shared_from_this<Running> {
   void could_not_start(const std::string& why) {
     result_.output = why;
     finish();
+  }
+
+  void end_it(ChildResult::End why) {
+    if (being_ended_) return;
+    being_ended_ = why;
+    signal_group(SIGTERM);
+    alarm_ = timeline_.after(order_.mercy, guarded([this] { signal_group(SIGKILL); }));
   }
 
   /// Nothing is told any more.
@@ -188,19 +197,15 @@ class ChildCommand::Running : public std::enable_shared_from_this<Running> {
     const std::size_t room = order_.output_limit - std::min(order_.output_limit, result_.output.size());
     result_.output.append(buffer_.data(), std::min(room, count));
     result_.output_bytes += count;
+    if (order_.heard) order_.heard({buffer_.data(), count});
     if (result_.output_bytes > order_.flood) end_it(ChildResult::End::flood);
   }
 
-  void end_it(ChildResult::End why) {
-    if (being_ended_) return;
-    being_ended_ = why;
-    signal_group(SIGTERM);
-    alarm_ = timeline_.after(order_.mercy, guarded([this] { signal_group(SIGKILL); }));
-  }
-
-  /// Before it is reaped the number of the group cannot be anybody else's.
+  /// Before it is reaped the number of the group cannot be anybody else's. A child that has only just begun
+  /// has none yet, and has started nothing.
   void signal_group(int signal) {
-    if (process_) ::kill(-process_->pid(), signal);
+    if (!process_) return;
+    if (::kill(-process_->pid(), signal) != 0 && errno == ESRCH) ::kill(process_->pid(), signal);
   }
 
   void has_ended() {
@@ -247,6 +252,10 @@ ChildCommand::ChildCommand(asio::io_context& loop, Timeline& timeline, ChildOrde
     asio::post(loop,
                [running = running_, why = std::string(error.what())] { running->could_not_start(why); });
   }
+}
+
+void ChildCommand::end() {
+  running_->end_it(ChildResult::End::asked);
 }
 
 ChildCommand::~ChildCommand() {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -30,10 +31,12 @@ struct ChildOrder {
   std::size_t output_limit = 64U << 10U;       ///< bytes kept of both output streams together
   std::uint64_t flood = 16U << 20U;            ///< from so many bytes on it is ended like at its deadline
   Leftovers leftovers = Leftovers::killed;     ///< of its process group; who left that is let go of
+  /// What it writes, as it comes: raw bytes, in pieces of any size, kept or not. Must not throw.
+  std::function<void(std::string_view)> heard = {};
 };
 
 struct ChildResult {
-  enum class End { exited, by_signal, deadline, flood, not_started };
+  enum class End { exited, by_signal, deadline, flood, asked, not_started };
   End end = End::not_started;
   int number = 0;  ///< exit status, or of the signal
   std::string output;
@@ -62,6 +65,9 @@ class ChildCommand {
   ~ChildCommand();
   ChildCommand(const ChildCommand&) = delete;
   ChildCommand& operator=(const ChildCommand&) = delete;
+
+  /// Has it ended like at its deadline; `done` is called as always.
+  void end();
 
  private:
   class Running;

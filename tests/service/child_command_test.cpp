@@ -5,9 +5,11 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,6 +137,36 @@ TEST_F(ChildCommandTest, one_that_ignores_the_deadline_is_killed) {
   EXPECT_EQ(result.end, End::deadline);
   EXPECT_EQ(result.number, SIGKILL);
   EXPECT_EQ(result.output, "ready\nno\n");
+  EXPECT_TRUE(all_reaped());
+}
+
+TEST_F(ChildCommandTest, output_is_heard_as_it_comes_whether_it_is_kept_or_not) {
+  std::string heard;
+  ChildOrder order = shell("echo one; read _ < " + (temporary / "fifo") + "; echo two");
+  ASSERT_EQ(::mkfifo((temporary / "fifo").c_str(), 0600), 0);
+  order.output_limit = 2;
+  order.heard = [&](std::string_view bytes) {
+    heard += bytes;
+    if (heard == "one\n") std::ofstream(temporary / "fifo") << "go on\n";
+  };
+  const ChildResult ended = run(std::move(order));
+  EXPECT_TRUE(ended.succeeded());
+  EXPECT_EQ(heard, "one\ntwo\n");
+  EXPECT_EQ(ended.output, "on");
+}
+
+TEST_F(ChildCommandTest, one_can_be_ended_even_before_it_has_begun) {
+  std::optional<ChildResult> result;
+  ChildOrder order = shell("exec sleep 600");
+  order.mercy = milliseconds(600'000);
+  ChildCommand command(loop, timeline, std::move(order), [&](const ChildResult& told) {
+    result = told;
+    loop.stop();
+  });
+  command.end();
+  loop.run();
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->end, End::asked);
   EXPECT_TRUE(all_reaped());
 }
 

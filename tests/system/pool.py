@@ -207,6 +207,7 @@ class Pool:
         self.key = self.directory / "id_ed25519"
         self.peers = []
         self.options = {"rcp_command": "/usr/bin/scp -B", "starting_day": "monday"}
+        self.option_elements = ""   # more of <options>, as XML
         self.top_elements = ""      # more sections, as XML
         self.peerstage_elements = ""  # more of <peerstage>, as XML
         self.versions = {sha256(b"")}
@@ -306,7 +307,7 @@ class Pool:
         if any(peer.kind == "remote" for peer in self.peers):
             ssh = {"identity_file": self.key, "known_hosts": self.known_hosts, **ssh}
         self.config.write_text(
-            f'<?xml version="1.0"?>\n<cb_config>\n<options>{elements(options)}</options>\n<peers>\n{peers}\n</peers>\n'
+            f'<?xml version="1.0"?>\n<cb_config>\n<options>{elements(options)}{self.option_elements}</options>\n<peers>\n{peers}\n</peers>\n'
             f"<stage><staging_dir>{escape(str(self.staging))}</staging_dir></stage>\n{self.top_elements}"
             f"<peerstage><staging>{elements(self.staging_settings)}</staging><ssh>{elements(ssh)}</ssh>{self.peerstage_elements}</peerstage>\n"
             "</cb_config>\n")
