@@ -3,7 +3,6 @@
 #include <string>
 
 #include "daemon/actions/collect_action.h"
-#include "daemon/actions/managed_action.h"
 #include "daemon/actions/purge_action.h"
 #include "daemon/actions/validate_action.h"
 
@@ -25,12 +24,6 @@ ActionResult purge_action(const ActionContext& context) {
 }
 ActionResult validate_action(const ActionContext& context) {
   return not_there_yet(context, "validate");
-}
-ActionResult managed_action(const ActionContext& context, const std::string& action,
-                            const std::set<std::string>& refused) {
-  std::string text = action + " on the managed peers";
-  for (const std::string& peer : refused) text += " but " + peer;
-  return not_there_yet(context, text);
 }
 
 }  // namespace peerstage::daemon

@@ -442,8 +442,8 @@ TEST_F(ManagedFlow, AFailedCollectIsStagedNeverthelessAndThePeerHasFailed) {
 TEST_F(ManagedFlow, AFailedCollectAndAPeerThatIsNotReadyGiveBothSentences) {
   for (config::StagePeer& peer : plan.peers) peer.ignore_failures = config::IgnoreFailures::all;
   script = [](std::size_t, unsigned) {
-    Script script;
-    return collects(script, seconds(1), 6)
+    Script told;
+    return collects(told, seconds(1), 6)
         .say({}, failed_work(FailureKind::not_ready, "the peer is not ready"));
   };
   EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::peer_failed);
@@ -453,8 +453,8 @@ TEST_F(ManagedFlow, AFailedCollectAndAPeerThatIsNotReadyGiveBothSentences) {
 
 TEST_F(ManagedFlow, NothingIsPurgedOnAPeerThatWasNotStaged) {
   script = [](std::size_t, unsigned) {
-    Script script;
-    return collects(script).say({}, failed_work(FailureKind::permanent, "the disk is full"));
+    Script told;
+    return collects(told).say({}, failed_work(FailureKind::permanent, "the disk is full"));
   };
   run_to_the_end();
   EXPECT_EQ(count("purge begun on 0"), 0);
@@ -473,14 +473,14 @@ TEST_F(ManagedFlow, AFailedPurgeFailsThePeerAndNotItsDay) {
 /// What the order of a worker says cannot be seen here, so this is about what the run believes and reports.
 TEST_F(ManagedFlow, WhatIsDoneIsNotRepeatedByALaterAttempt) {
   script = [](std::size_t peer, unsigned attempt) {
-    Script script;
+    Script told;
     if (peer != 0) return flows();
-    if (attempt == 1) return collects(script).say({}, failed_work(FailureKind::transient, "the line broke"));
+    if (attempt == 1) return collects(told).say({}, failed_work(FailureKind::transient, "the line broke"));
     if (attempt == 2) {
-      return script.say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0})
+      return told.say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0})
           .say({}, failed_work(FailureKind::transient, "the line broke again"));
     }
-    return purges(script).say({}, tree());
+    return purges(told).say({}, tree());
   };
   EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
   EXPECT_EQ(count("collect begun on 0"), 1);
@@ -490,8 +490,8 @@ TEST_F(ManagedFlow, WhatIsDoneIsNotRepeatedByALaterAttempt) {
 
 TEST_F(ManagedFlow, APeerThatWasStagedAndNeverToldToPurgeHasItsDataInTheReport) {
   script = [](std::size_t, unsigned) {
-    Script script;
-    return collects(script)
+    Script told;
+    return collects(told)
         .say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0})
         .say({}, failed_work(FailureKind::permanent, "the line is gone"));
   };
@@ -521,10 +521,10 @@ TEST_F(ManagedFlow, WhatAnEarlierPartOfTheRunBeganIsNotBegunAgain) {
   collect.exit_status = 0;
   request.actions_done["web1"] = {collect};
   script = [](std::size_t peer, unsigned) {
-    Script script;
+    Script told;
     if (peer != 0) return flows();
-    script.say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0});
-    return purges(script).say({}, tree());
+    told.say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0});
+    return purges(told).say({}, tree());
   };
   EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
   EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect ok", "purge ok"}));
