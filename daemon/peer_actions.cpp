@@ -44,6 +44,8 @@ void PeerActions::remember(const ActionReport& done) {
   step->state = State::over;
   step->was_begun = true;
   step->report = done;
+  // Cancelled was what it was then. Now it is one of which nothing more will be known.
+  if (done.status == Status::cancelled) step->report.status = Status::failed;
   step->may_go_on = !done.exit_status && done.signal.empty();
 }
 

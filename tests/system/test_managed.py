@@ -263,6 +263,21 @@ class Flow(ManagedTest):
         self.assertEqual([action["status"] for action in report["actions"]], ["failed", "refused"])
         self.assertEqual(self.calls(web1), ["begins collect"])
 
+    def test_what_was_done_is_not_repeated_by_a_later_attempt(self):
+        pool = self.make_pool(retries=2, retry_delay="50ms")
+        web1 = self.collecting(pool, "web1")
+        # Commands get through, files do not.
+        port, web1.elements["port"] = web1.elements["port"], None
+        pool.options["rsh_command"] = f"ssh -p {port} -o UserKnownHostsFile={pool.directory}/of_rsh"
+        (pool.directory / "of_rsh").write_text(f"[{web1.address}]:{port} {pool.sshd.host_key}\n")
+        pool.ssh_settings = {"known_hosts": None}
+        pool.options["rcp_command"] = "scp -P 1"
+        run = self.run_job(pool)
+        report = self.peer_of(run, "web1")
+        self.assertEqual((report["status"], report["attempts"]), ("failed", 3), str(self.daemon_result))
+        self.assertEqual([action["status"] for action in report["actions"]], ["ok", "refused"])
+        self.assertEqual(self.calls(web1), ["begins collect", "ends collect"])
+
     def test_twenty_peers_take_as_long_as_the_slowest(self):
         seconds = 4
         pool = self.make_pool(parallel_peers=20)
