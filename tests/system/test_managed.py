@@ -164,6 +164,8 @@ class OneShot(ManagedTest):
         pool = self.make_pool()
         web1 = self.managed(pool, "web1", {"a": b"1"})
         web2 = self.managed(pool, "web2")   # never ready
+        old = pool.make_directory("old")
+        pool.top_elements = f"<purge><dir><abs_path>{old}</abs_path><retain_days>7</retain_days></dir></purge>"
         result = pool.run("-M", "--json", "stage", "purge")
         self.assertNotEqual(result.exit, 0, str(result))
         self.assertEqual(self.calls(web1), ["begins purge", "ends purge"])
