@@ -22,6 +22,9 @@ if [ -e "$home/$last.sh" ]; then . "$home/$last.sh"; fi
 printf '%s\n' "$(date +%s.%N) ends $*" >> "$home/calls"
 """
 
+# Until the pool is gone: nothing may outlive its test.
+HANGS = "while [ -d $home ]; do sleep 0.2; done; exit"
+
 
 class ManagedTest(PoolTest):
     def make_pool(self, **staging):
@@ -122,7 +125,7 @@ class OneShot(ManagedTest):
     def test_one_that_hangs_is_ended_by_its_deadline_and_not_asked_again(self):
         pool = self.make_pool(retries=3, retry_delay="100ms")
         web1 = self.managed(pool, "web1")
-        self.does(web1, "collect", "sleep 60")
+        self.does(web1, "collect", HANGS)
         pool.peerstage_elements = "<managed><deadline>1s</deadline></managed>"
         result = self.only(pool, "collect")
         self.assert_exit(result, 7)
@@ -179,7 +182,7 @@ class OneShot(ManagedTest):
             with self.subTest(number):
                 pool = self.make_pool()
                 web1 = self.managed(pool, "web1")
-                self.does(web1, "collect", "sleep 30")
+                self.does(web1, "collect", HANGS)
                 process = pool.start("-N", "--json", "collect")
                 pool.wait_until(process, lambda: self.calls(web1), "the action goes on")
                 os.kill(process.pid, number)
@@ -242,7 +245,7 @@ class Flow(ManagedTest):
 
     def test_no_peer_waits_for_another(self):
         pool = self.make_pool()
-        slow = self.collecting(pool, "slow", "while [ ! -e $home/go ]; do sleep 0.1; done")
+        slow = self.collecting(pool, "slow", "while [ -d $home ] && [ ! -e $home/go ]; do sleep 0.1; done")
         fast = self.collecting(pool, "fast")
         daemon = Daemon(pool, JOB).start()
         daemon.post("/v1/runs", {"job": "nightly"})
