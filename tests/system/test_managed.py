@@ -268,6 +268,25 @@ class Flow(ManagedTest):
         self.assertEqual([action["status"] for action in report["actions"]], ["failed", "refused"])
         self.assertEqual(self.calls(web1), ["begins collect"])
 
+    def test_this_machine_collects_before_and_purges_after(self):
+        pool = self.make_pool()
+        web1 = self.collecting(pool, "web1")
+        own, data, old = (pool.make_directory(name) for name in ("own", "data", "old"))
+        (data / "file").write_text("x")
+        pool.top_elements = (
+            f"<collect><collect_dir>{own}</collect_dir><collect_mode>daily</collect_mode><archive_mode>tar</archive_mode>"
+            f"<ignore_file>.ignore</ignore_file><dir><abs_path>{data}</abs_path></dir></collect>"
+            f"<purge><dir><abs_path>{old}</abs_path><retain_days>7</retain_days></dir></purge>")
+        run = self.run_job(pool)
+        self.assertEqual(run["run"]["status"], "ok", str(self.daemon_result))
+        self.assertEqual([(action["action"], action["status"], action["exit_status"]) for action in run["run"]["actions"]],
+                         [("collect", "ok", 0), ("purge", "ok", 0)])
+        log = self.daemon_result.log
+        places = [log.index(words) for words in ("the action collect of this machine is done", "peer web1: the managed action collect begins",
+                                                 "peer web1: the managed action purge is done", "the action purge of this machine begins")]
+        self.assertEqual(places, sorted(places))
+        self.assertEqual(self.calls(web1), ["begins collect", "ends collect", "begins purge", "ends purge"])
+
     def test_what_was_done_is_not_repeated_by_a_later_attempt(self):
         pool = self.make_pool(retries=2, retry_delay="50ms")
         web1 = self.collecting(pool, "web1")
