@@ -38,6 +38,8 @@ std::string peer(const std::string& name, const std::string& more) {
   return "<peer><name>" + name + "</name><type>remote</type><collect_dir>/c</collect_dir>" + more + "</peer>";
 }
 
+const std::string staged = "<stage><staging_dir>/s</staging_dir></stage>";
+
 TEST(ManagedPlan, HasTheManagedPeersOfThePeersSectionWhateverIsStaged) {
   const ManagedResult result = plan_of(
       "ssh -p 23", "<peers>" + peer("a", "<managed>Y</managed><group>g</group>") + peer("b", "") +
@@ -62,13 +64,13 @@ TEST(ManagedPlan, HasTheManagedPeersOfThePeersSectionWhateverIsStaged) {
 
 TEST(ManagedPlan, RefusesAWrapper) {
   const ManagedResult result =
-      plan_of("/opt/wrapper", "<peers>" + peer("a", "<managed>Y</managed>") + "</peers>");
+      plan_of("/opt/wrapper", "<peers>" + peer("a", "<managed>Y</managed>") + "</peers>" + staged);
   EXPECT_FALSE(result.plan);
   EXPECT_TRUE(has_errors(result.findings));
 }
 
 TEST(ManagedPlan, WithoutAnybodyToManageAsksForNothing) {
-  const ManagedResult result = plan_of("/opt/wrapper", "<peers>" + peer("a", "") + "</peers>");
+  const ManagedResult result = plan_of("/opt/wrapper", "<peers>" + peer("a", "") + "</peers>" + staged);
   ASSERT_TRUE(result.plan);
   EXPECT_TRUE(result.plan->peers.empty());
 }
