@@ -24,6 +24,13 @@ constexpr milliseconds day = hours(24);
 constexpr std::string_view cedar_actions[] = {"initialize", "rebuild", "validate", "all",
                                               "collect",    "stage",   "store",    "purge"};
 
+constexpr std::string_view job_actions[] = {"collect", "stage", "purge"};
+
+template <std::size_t count>
+bool is_among(const std::string_view (&actions)[count], const std::string& name) {
+  return std::ranges::find(actions, name) != std::end(actions);
+}
+
 const std::vector<std::pair<std::string_view, NotifyOn>> occasions = {{"failure", NotifyOn::failure},
                                                                       {"recovery", NotifyOn::recovery},
                                                                       {"always", NotifyOn::always},
@@ -33,15 +40,15 @@ std::vector<std::string> as_job_actions(const std::string& text) {
   const std::vector<std::string> names = as_action_names(text);
   if (names.empty()) throw BadValue("must name at least one action");
   for (const std::string& name : names) {
-    if (name == "stage") continue;
-    const bool is_known =
-        std::find(std::begin(cedar_actions), std::end(cedar_actions), name) != std::end(cedar_actions);
+    if (is_among(job_actions, name)) continue;
     throw BadValue("cannot be run: " + quoted(name) +
-                   (is_known ? " is not among the actions of peerstage yet" : " is no action") +
-                   "; stage is what a job can do");
+                   (is_among(cedar_actions, name) ? " is not for a job" : " is no action") +
+                   "; collect, stage and purge are what a job can do");
   }
+  if (std::ranges::find(names, "stage") == names.end())
+    throw BadValue("must name stage: a job stages, and collects before and purges after it");
   std::vector<std::string> ordered;
-  for (const std::string_view action : cedar_actions)
+  for (const std::string_view action : job_actions)
     if (std::find(names.begin(), names.end(), action) != names.end()) ordered.emplace_back(action);
   return ordered;
 }
@@ -97,7 +104,6 @@ Job read_job(Fields& fields) {
   job.actions = fields.required("actions", as_job_actions);
   job.full = fields.value("full", as_boolean).value_or(job.full);
   job.managed = fields.value("managed", as_boolean).value_or(job.managed);
-  if (job.managed) fields.error(fields.place("managed"), "managed actions cannot be run yet");
   job.random_delay =
       fields.value("random_delay", AsDuration{milliseconds(0), day}).value_or(job.random_delay);
   job.catch_up = fields.value("catch_up", as_boolean).value_or(job.catch_up);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "daemon/output_lines.h"
+#include "daemon/managed_output.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -53,7 +53,7 @@ std::string how_it_ended(const peers::CommandResult& result) {
 std::variant<WorkStepEnded, peers::Failure> run_managed_step(peers::Peer& peer, const ManagedStep& step,
                                                              peers::Observer& observer,
                                                              const std::function<void()>& begun) {
-  OutputLines lines(step.action, observer);
+  ManagedOutput lines(step.action, observer);
   bool has_begun = false;
   SteadyClock::time_point start;
   peers::Command terms;

@@ -30,6 +30,7 @@ void PeerActions::end(const WorkStepEnded& end) {
   Step& step = steps_[end.step];
   step.state = State::over;
   step.may_go_on = step.was_begun && end.may_go_on();
+  step.report.begun = step.was_begun;
   step.report.status = end.failure ? Status::failed : Status::ok;
   step.report.exit_status = end.exit_status;
   step.report.signal = end.signal;
@@ -43,6 +44,8 @@ void PeerActions::remember(const ActionReport& done) {
   step->state = State::over;
   step->was_begun = true;
   step->report = done;
+  // Cancelled was what it was then. Now it is one of which nothing more will be known.
+  if (done.status == Status::cancelled) step->report.status = Status::failed;
   step->may_go_on = !done.exit_status && done.signal.empty();
 }
 
@@ -68,6 +71,7 @@ ActionReport PeerActions::report(std::size_t step) const {
 ActionReport PeerActions::report_of_begun(const Step& step, const PeerOutcome& outcome,
                                           Timeline::Steady now) const {
   ActionReport report;
+  report.begun = true;
   report.duration = std::chrono::duration_cast<milliseconds>(now - step.since);
   report.status = outcome.cancelled ? Status::cancelled : Status::failed;
   const auto kind = outcome.cancelled ? peers::FailureKind::cancelled : peers::FailureKind::permanent;

@@ -40,6 +40,7 @@ struct ActionReport {
   };
   std::string action;
   Status status = Status::cancelled;
+  bool begun = false;  ///< it was, or may have been: never again in this run
   std::optional<int> exit_status;
   std::string signal;  ///< its name, when a signal ended it
   std::chrono::milliseconds duration{0};

@@ -22,6 +22,18 @@ void RunLog::event(std::size_t peer, const WorkEvent& event) {
   write(event.level, peer, event.text);
 }
 
+void RunLog::action_begun(std::size_t peer, const std::string& action) {
+  write(peers::EventLevel::info, peer, "the managed action " + action + " begins");
+}
+
+void RunLog::action_ended(std::size_t peer, const ActionReport& report) {
+  if (report.failure)
+    write(peers::EventLevel::error, peer, report.failure->message);
+  else
+    write(peers::EventLevel::info, peer,
+          "the managed action " + report.action + " is done, " + readable_duration(report.duration));
+}
+
 void RunLog::put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) {
   const bool is_failure = result.failure != peers::FailureKind::not_ready;
   write(is_failure ? peers::EventLevel::warning : peers::EventLevel::info, peer,

@@ -18,6 +18,8 @@ class RunLog final : public RunObserver {
   void begun(const RunReport& report) override;
   void started(std::size_t peer, unsigned attempt) override;
   void event(std::size_t peer, const WorkEvent& event) override;
+  void action_begun(std::size_t peer, const std::string& action) override;
+  void action_ended(std::size_t peer, const ActionReport& report) override;
   void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) override;
   void finished(std::size_t peer, const PeerReport& report) override;
   void held(std::optional<Timeline::Wall> until) override;

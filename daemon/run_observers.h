@@ -23,6 +23,12 @@ class RunObservers final : public RunObserver {
   }
   void file(std::size_t peer, const WorkFile& file) override { tell(&RunObserver::file, peer, file); }
   void event(std::size_t peer, const WorkEvent& event) override { tell(&RunObserver::event, peer, event); }
+  void action_begun(std::size_t peer, const std::string& action) override {
+    tell(&RunObserver::action_begun, peer, action);
+  }
+  void action_ended(std::size_t peer, const ActionReport& report) override {
+    tell(&RunObserver::action_ended, peer, report);
+  }
   void put_off(std::size_t peer, const WorkResult& result, std::chrono::milliseconds delay) override {
     tell(&RunObserver::put_off, peer, result, delay);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/day_marker_policy.h"
+#include "daemon/peer_actions.h"
 #include "daemon/peer_outcome.h"
 #include "daemon/retry_policy.h"
 #include "daemon/schedule/not_between.h"
@@ -74,12 +76,13 @@ class LeftoverObserver final : public peers::Observer {
 class StageRun::Run final : public PoolObserver {
  public:
   Run(config::StagePlan plan, StageRequest request, Timeline& timeline, RunObserver& observer,
-      MakeWorkers make_workers)
+      MakeWorkers make_workers, BeginLocalAction begin_local_action)
       : plan_(std::move(plan)),
         request_(std::move(request)),
         timeline_(timeline),
         observer_(observer),
-        make_workers_(std::move(make_workers)) {
+        make_workers_(std::move(make_workers)),
+        begin_local_action_(std::move(begin_local_action)) {
     report_.started = timeline_.wall_now();
     report_.id = request_.id.empty() ? new_run_id(report_.started) : request_.id;
     report_.date = request_.date.value_or(local_date(report_.started));
@@ -87,13 +90,18 @@ class StageRun::Run final : public PoolObserver {
         (boost::filesystem::path(plan_.staging_dir) / staging::day_path(report_.date)).string();
   }
 
-  void start() {
-    next_ = timeline_.after(milliseconds(0), [this] { step(&Run::begin); });
-  }
+  void start() { act_locally_soon(request_.local_before, &Run::begin); }
 
   void interrupt() {
     if (is_over_) return;
     next_.reset();
+    const bool was_local = std::exchange(local_action_, nullptr) != nullptr;
+    if (was_local) cancel_local_action();
+    if (is_closed_) {
+      report_.interruption = Interruption::by_signal;
+      finish();
+      return;
+    }
     if (!supervisor_ || supervisor_->interrupt() == RunEnd::interrupted)
       report_.interruption = Interruption::by_signal;
     step(&Run::close);
@@ -102,11 +110,49 @@ class StageRun::Run final : public PoolObserver {
   const RunReport& report() const { return report_; }
 
  private:
+  // Actions of this machine's own.
+
+  void act_locally_soon(std::vector<std::string> actions, void (Run::*then)()) {
+    next_ = timeline_.after(milliseconds(0),
+                            [this, actions = std::move(actions), then] { act_locally(actions, then); });
+  }
+
+  /// One after the other, whatever comes of them: the peers are not to suffer for it.
+  void act_locally(std::vector<std::string> actions, void (Run::*then)()) {
+    local_action_.reset();
+    if (actions.empty()) {
+      is_closed_ ? (this->*then)() : step(then);
+      return;
+    }
+    const std::string action = actions.front();
+    actions.erase(actions.begin());
+    note(peers::EventLevel::info, "the action " + action + " of this machine begins");
+    report_.actions.emplace_back().action = action;
+    local_action_ = begin_local_action_(
+        action, request_.full, [this, actions = std::move(actions), then](const ActionReport& report) {
+          report_.actions.back() = report;
+          note(report.failure ? peers::EventLevel::error : peers::EventLevel::info,
+               report.failure ? report.failure->message
+                              : "the action " + report.action + " of this machine is done");
+          act_locally_soon(actions, then);
+        });
+  }
+
+  void cancel_local_action() {
+    ActionReport& action = report_.actions.back();
+    if (action.status != ActionReport::Status::cancelled) return;  // it is over
+    action.failure = peers::Failure{peers::FailureKind::cancelled, "the run was interrupted"};
+  }
+
+  bool is_local_after_wanted() const {
+    return !report_.error && report_.interruption == Interruption::none && !request_.local_after.empty();
+  }
+
   /// The run ends with whatever a step of it throws. The observer may have destroyed this afterwards.
   void step(void (Run::*what)()) {
     try {
       (this->*what)();
-      if (!is_over_) return;
+      if (!is_closed_) return;
     } catch (const CannotRun& error) {
       report_.error = error.error();
     } catch (const std::exception& error) {
@@ -179,8 +225,9 @@ class StageRun::Run final : public PoolObserver {
   void supervise() {
     std::vector<PoolPeer> pool;
     list_peers(never_done(peers::FailureKind::cancelled, "the run has not come to an end with this peer"));
+    plan_actions();
     for (const std::size_t index : to_do_) {
-      pool.push_back({peers_[index].staging, peers_[index].group});
+      pool.push_back({peers_[index].staging, peers_[index].group, actions_[index].count()});
       // Nobody waits for hours to see what would happen now.
       if (is_dry()) pool.back().settings.wait_for_collect = {};
     }
@@ -189,6 +236,26 @@ class StageRun::Run final : public PoolObserver {
     supervisor_.emplace(pool, limits(), timeline_, *workers_, *this);
     observer_.begun(report_);
     supervisor_->start();
+  }
+
+  /// Those of the wanted actions that a peer lists.
+  static std::vector<std::string> actions_of(const config::StagePeer& peer,
+                                             const std::vector<std::string>& wanted) {
+    std::vector<std::string> actions;
+    if (!peer.managed_ssh) return actions;
+    std::ranges::copy_if(wanted, std::back_inserter(actions), [&](const std::string& action) {
+      return std::ranges::find(peer.managed_actions, action) != peer.managed_actions.end();
+    });
+    return actions;
+  }
+
+  void plan_actions() {
+    for (const config::StagePeer& peer : peers_) {
+      actions_.emplace_back(actions_of(peer, request_.before), actions_of(peer, request_.after));
+      const auto done = request_.actions_done.find(peer.name);
+      if (done == request_.actions_done.end()) continue;
+      for (const ActionReport& action : done->second) actions_.back().remember(action);
+    }
   }
 
   /// Each peer with what became of it before this run was interrupted, or what is true until more is known.
@@ -225,6 +292,11 @@ class StageRun::Run final : public PoolObserver {
     order.user = user_;
     order.started_as_root = started_as_root_;
     order.supervisor = supervisor_process_;
+    order.before = actions_of(order.peer, request_.before);
+    order.after = actions_of(order.peer, request_.after);
+    order.managed_mode = request_.full ? peers::ManagedMode::full : peers::ManagedMode::normal;
+    order.settled = actions_[index].settled();
+    order.staged = actions_[index].staged();
     staging::PeerPlace place = area_->place(order.peer.name);
     work(order, place, {link.records, area_->lock_descriptor()});
   }
@@ -243,7 +315,7 @@ class StageRun::Run final : public PoolObserver {
 
   /// Every peer is finished, or never will be.
   void close() {
-    is_over_ = true;
+    is_closed_ = true;
     const bool had_begun = supervisor_.has_value();
     supervisor_.reset();
     if (!had_begun) {
@@ -256,7 +328,6 @@ class StageRun::Run final : public PoolObserver {
     area_->close_day();
   }
 
-  /// The last of all: the observer may destroy this.
   /// Nobody cancelled them: the run broke.
   void fail_what_is_not_done() {
     note(peers::EventLevel::error, report_.error->message);
@@ -269,11 +340,20 @@ class StageRun::Run final : public PoolObserver {
   }
 
   void end() {
-    is_over_ = true;
+    is_closed_ = true;
     supervisor_.reset();
     workers_.reset();
     area_.reset();
     if (report_.error) fail_what_is_not_done();
+    if (is_local_after_wanted())
+      act_locally_soon(request_.local_after, &Run::finish);
+    else
+      finish();
+  }
+
+  /// The last of all: the observer may destroy this.
+  void finish() {
+    is_over_ = true;
     report_.finished = timeline_.wall_now();
     observer_.ended(report_);
   }
@@ -299,7 +379,7 @@ class StageRun::Run final : public PoolObserver {
       const auto status = reported.find(peer.name);
       state.selected = status != reported.end();
       if (!state.selected) continue;
-      state.staged = is_good(status->second);
+      state.staged = is_good(status->second) || staged_nevertheless_.contains(peer.name);
       state.ignorable = status->second == PeerStatus::ignored;
     }
     return peers;
@@ -314,12 +394,25 @@ class StageRun::Run final : public PoolObserver {
   }
   void file(std::size_t peer, const WorkFile& file) override { observer_.file(to_do_[peer], file); }
   void event(std::size_t peer, const WorkEvent& event) override { observer_.event(to_do_[peer], event); }
+  void step_begun(std::size_t peer, std::size_t step) override {
+    PeerActions& actions = actions_[to_do_[peer]];
+    actions.begin(step, timeline_.steady_now());
+    observer_.action_begun(to_do_[peer], actions.name(step));
+  }
+  void step_ended(std::size_t peer, const WorkStepEnded& end) override {
+    PeerActions& actions = actions_[to_do_[peer]];
+    actions.end(end);
+    observer_.action_ended(to_do_[peer], actions.report(end.step));
+  }
+  void staged(std::size_t peer, const WorkStaged& tree) override { actions_[to_do_[peer]].stage(tree); }
   void put_off(std::size_t peer, const WorkResult& result, milliseconds delay) override {
     observer_.put_off(to_do_[peer], result, delay);
   }
   void finished(std::size_t peer, const PeerOutcome& outcome) override {
     const std::size_t index = to_do_[peer];
     report_.peers[index] = report_of(peers_[index], outcome, day_kind());
+    actions_[index].judge(report_.peers[index], outcome, timeline_.steady_now());
+    if (actions_[index].is_day_good(outcome)) staged_nevertheless_.insert(peers_[index].name);
     observer_.finished(index, report_.peers[index]);
   }
   void held(std::optional<Timeline::Wall> until) override { observer_.held(until); }
@@ -340,10 +433,16 @@ class StageRun::Run final : public PoolObserver {
   MakeWorkers make_workers_;
   const mode_t umask_ = current_umask();
   const pid_t supervisor_process_ = ::getpid();
-  bool started_as_root_ = false, is_over_ = false;
+  BeginLocalAction begin_local_action_;
+  std::unique_ptr<LocalAction> local_action_;
+  bool started_as_root_ = false;
+  bool is_closed_ = false;  ///< its peers are done, and the staging directory is free
+  bool is_over_ = false;
   User user_;
-  std::vector<config::StagePeer> peers_;  ///< that this run is about, as in the report
-  std::vector<std::size_t> to_do_;        ///< their indices that the supervisor has
+  std::vector<config::StagePeer> peers_;       ///< that this run is about, as in the report
+  std::vector<PeerActions> actions_;           ///< managed ones of each
+  std::set<std::string> staged_nevertheless_;  ///< peers whose day is good, whatever came afterwards
+  std::vector<std::size_t> to_do_;             ///< their indices that the supervisor has
   RunReport report_;
   Timeline::Steady lock_until_;
   std::unique_ptr<Alarm> next_;
@@ -353,9 +452,9 @@ class StageRun::Run final : public PoolObserver {
 };
 
 StageRun::StageRun(config::StagePlan plan, StageRequest request, Timeline& timeline, RunObserver& observer,
-                   MakeWorkers make_workers)
+                   MakeWorkers make_workers, BeginLocalAction begin_local_action)
     : run_(std::make_unique<Run>(std::move(plan), std::move(request), timeline, observer,
-                                 std::move(make_workers))) {}
+                                 std::move(make_workers), std::move(begin_local_action))) {}
 StageRun::~StageRun() = default;
 
 void StageRun::start() {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "config/schedule.h"
 #include "config/stage_plan.h"
+#include "daemon/local_action.h"
 #include "daemon/report.h"
 #include "daemon/timeline.h"
 #include "daemon/worker_protocol.h"
@@ -27,6 +29,13 @@ struct StageRequest {
   std::optional<std::chrono::year_month_day> date;  ///< of a run that is gone on with; absent: today
   std::vector<config::TimeWindow> not_between;      ///< no transfer starts inside
   bool full = false;
+  /// Managed actions, before and after staging: on each peer that lists them. The peers go on by themselves:
+  /// each has its actions before, is staged, and has those after if it was staged.
+  std::vector<std::string> before, after;
+  /// What became of such actions before an interruption, by the peer's name; they are not done again.
+  std::map<std::string, std::vector<ActionReport>> actions_done;
+  /// Actions of this machine's own: before anything else, and when all peers are done.
+  std::vector<std::string> local_before, local_after;
   peers::staging::RunMode mode = peers::staging::RunMode::real;
 };
 
@@ -47,6 +56,9 @@ class RunObserver {
   /// have told only some of them; the one that then brings the peer to its end tells all of them again.
   virtual void file(std::size_t /*peer*/, const WorkFile&) {}
   virtual void event(std::size_t /*peer*/, const WorkEvent&) {}
+  /// A managed action: the peer is asked to do it, and it is over. Each once for a peer, over all attempts.
+  virtual void action_begun(std::size_t /*peer*/, const std::string& /*action*/) {}
+  virtual void action_ended(std::size_t /*peer*/, const ActionReport&) {}
   /// An attempt failed or the peer was not ready, and there will be another one.
   virtual void put_off(std::size_t /*peer*/, const WorkResult&, std::chrono::milliseconds /*delay*/) {}
   /// Once for every peer.
@@ -66,11 +78,12 @@ class RunObserver {
 /// one-shot command and the daemon do the same.
 ///
 /// Everything that is passed by reference must outlive it; the plan is its own copy, so a configuration that
-/// is read again changes nothing for it. One that is destroyed before its end kills its workers.
+/// is read again changes nothing for it. One that is destroyed before its end kills its workers. Without
+/// `begin_local_action` none may be wanted.
 class StageRun {
  public:
   StageRun(config::StagePlan plan, StageRequest request, Timeline& timeline, RunObserver& observer,
-           MakeWorkers make_workers);
+           MakeWorkers make_workers, BeginLocalAction begin_local_action = {});
   ~StageRun();
   StageRun(const StageRun&) = delete;
   StageRun& operator=(const StageRun&) = delete;

@@ -47,6 +47,8 @@ class ManagedWatch final : public ManagedObserver {
     const std::string time = ", " + readable_duration(action.duration);
     if (action.status == ActionReport::Status::ok)
       write(EventLevel::info, peer, "the managed action " + action_ + " is done" + time);
+    else if (action.status == ActionReport::Status::cancelled)
+      write(EventLevel::warning, peer, action.failure ? action.failure->message : "cancelled");
     else
       write(EventLevel::error, peer, action.failure ? action.failure->message : to_string(action.status),
             message_ids::peer_failed);

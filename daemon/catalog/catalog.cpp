@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "daemon/catalog/action_rows.h"
 #include "daemon/catalog/catalog_file.h"
 #include "daemon/catalog/catalog_session.h"
 #include "daemon/catalog/peer_history.h"
@@ -155,6 +156,11 @@ void Catalog::drop_files(const std::string& run, const std::string& peer) {
   database_->write_run(run, [&](soci::session& sql, RunNumber number) { drop_told_tree(sql, number, peer); });
 }
 
+void Catalog::record_action(const std::string& run, const std::string& peer, const ActionReport& report) {
+  database_->write_run(
+      run, [&](soci::session& sql, RunNumber number) { store_action(sql, number, peer, report); });
+}
+
 void Catalog::end_peer(const std::string& run, const PeerReport& report) {
   database_->write_run(run, [&](soci::session& sql, RunNumber number) {
     store_peer(sql, number, report);
@@ -167,6 +173,7 @@ void Catalog::end_run(const RunReport& report) {
     mark_tried_peers_begun(sql, number, report);
     forget_doubtful_trees(sql, number);
     close_run(sql, number, report);
+    store_actions(sql, number, "", report.actions);
   });
 }
 

@@ -119,6 +119,9 @@ class Catalog {
   void add_files(const std::string& run, const std::string& peer, const std::vector<WorkFile>& files);
   /// What was added and does not count yet is void: the attempt begins again.
   void drop_files(const std::string& run, const std::string& peer);
+  /// An action of a peer, or of the machine itself (no name), as far as it is known: it was begun, it is
+  /// over.
+  void record_action(const std::string& run, const std::string& peer, const ActionReport& report);
   void end_peer(const std::string& run, const PeerReport& report);
   /// Peers without an end_peer get what the report says.
   void end_run(const RunReport& report);

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "daemon/catalog/action_rows.h"
 #include "daemon/catalog/peer_row.h"
 #include "daemon/catalog/stored_values.h"
 
@@ -101,6 +102,7 @@ void mark_tried_peers_begun(soci::session& sql, RunNumber run, const RunReport& 
 void store_peer(soci::session& sql, RunNumber run, const PeerReport& report) {
   update_peer(sql, run, report);
   insert_skipped(sql, run, report);
+  store_actions(sql, run, report.name, report.actions);
 }
 
 void store_open_peers(soci::session& sql, RunNumber run, const RunReport& report) {
@@ -132,9 +134,12 @@ std::vector<PeerReport> read_peers(soci::session& sql, RunNumber run) {
   std::vector<PeerReport> peers;
   for (each.execute(); each.fetch();) peers.push_back(report_of(row));
   Skipped skipped = read_skipped(sql, run);
+  auto actions = read_actions(sql, run);
   for (PeerReport& peer : peers) {
     if (const auto found = skipped.find(peer.name); found != skipped.end())
       peer.skipped = std::move(found->second);
+    if (const auto found = actions.find(peer.name); found != actions.end())
+      peer.actions = std::move(found->second);
   }
   return peers;
 }

@@ -30,6 +30,21 @@ void CatalogRecorder::started(std::size_t peer, unsigned /*attempt*/) {
   attempt([&] { catalog_.begin_peer(run_, state.name); });
 }
 
+/// For whoever goes on with this run: it is not to be begun again, and how it ended is not known yet.
+void CatalogRecorder::action_begun(std::size_t peer, const std::string& action) {
+  ActionReport report;
+  report.action = action;
+  report.status = ActionReport::Status::failed;
+  report.begun = true;
+  report.failure = peers::Failure{peers::FailureKind::permanent,
+                                  "the managed action " + action + " was begun, and may still be going on"};
+  action_ended(peer, report);
+}
+
+void CatalogRecorder::action_ended(std::size_t peer, const ActionReport& report) {
+  attempt([&] { catalog_.record_action(run_, peers_[peer].name, report); });
+}
+
 void CatalogRecorder::file(std::size_t peer, const WorkFile& file) {
   PeerState& state = peers_[peer];
   if (failed_) return;

@@ -26,6 +26,8 @@ class CatalogRecorder final : public RunObserver {
 
   void begun(const RunReport& report) override;
   void started(std::size_t peer, unsigned attempt) override;
+  void action_begun(std::size_t peer, const std::string& action) override;
+  void action_ended(std::size_t peer, const ActionReport& report) override;
   void file(std::size_t peer, const WorkFile& file) override;
   void finished(std::size_t peer, const PeerReport& report) override;
   void ended(const RunReport& report) override;

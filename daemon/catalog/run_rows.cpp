@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "daemon/catalog/action_rows.h"
 #include "daemon/catalog/nullable.h"
 #include "daemon/catalog/peer_rows.h"
 #include "daemon/catalog/stored_values.h"
@@ -107,6 +108,8 @@ CatalogedRun read_run(soci::session& sql, RunNumber number) {
   run.origin.selected = read_selection(sql, number);
   run.interruptions = read_interruptions(sql, number);
   run.report.peers = read_peers(sql, number);
+  auto actions = read_actions(sql, number);
+  run.report.actions = std::move(actions[""]);
   return run;
 }
 

@@ -92,10 +92,27 @@ const Migration version_1{
     "create table setting (name text primary key, value text not null)",
 };
 
+// Actions of peers, and of the machine itself (those of no peer).
+const Migration version_2{
+    "create table run_action ("
+    "  run integer not null references run (number) on delete cascade,"
+    "  peer text not null,"
+    "  action text not null,"
+    "  place integer not null,"
+    "  status text not null,"
+    "  is_begun integer not null,"
+    "  exit_status integer,"
+    "  signal text not null,"
+    "  milliseconds bigint not null,"
+    "  failure_kind text,"
+    "  failure text,"
+    "  primary key (run, peer, action))",
+};
+
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> all{version_1};
+  static const std::vector<Migration> all{version_1, version_2};
   return all;
 }
 

@@ -24,6 +24,7 @@
 #include "daemon/screen.h"
 #include "daemon/service/catalog_rebuilder.h"
 #include "daemon/service/inhibitor.h"
+#include "daemon/service/local_actions.h"
 #include "daemon/service/metrics_writer.h"
 #include "daemon/service/notifier.h"
 #include "daemon/service/service.h"
@@ -45,8 +46,9 @@ constexpr auto control_socket_name = "control";
 /// The process around the service: its loop, its signals, its socket, and whoever wants to hear of it.
 class DaemonProcess {
  public:
-  DaemonProcess(const ServiceConfig& config, Log& log, ServiceManager& manager)
+  DaemonProcess(const ServiceConfig& config, Log& log, const LogFile& log_file, ServiceManager& manager)
       : log_(log),
+        log_file_(log_file),
         manager_(manager),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         notifications_(config.daemon.notify),
@@ -106,6 +108,7 @@ class DaemonProcess {
     around.version = PEERSTAGE_VERSION;
     around.read_config = [config_file] { return load_service_config(config_file, started_as()); };
     around.make_workers = worker_processes(loop_);
+    around.begin_local_action = local_actions(loop_, timeline_, config_file, log_file_);
     around.tell_status = [this](const std::string& text) { manager_.status(text); };
     around.tell_working = [this](bool is_working) { hold_awake(is_working); };
     around.tell_run_ended = [this](const RunReport& report, const RunOrigin& origin) {
@@ -207,6 +210,7 @@ class DaemonProcess {
   asio::io_context loop_{1};
   AsioTimeline timeline_{loop_};
   Log& log_;
+  LogFile log_file_;
   ServiceManager& manager_;
   asio::signal_set signals_;
   std::vector<config::Notify> notifications_;
@@ -229,14 +233,14 @@ ExitCode refuse(const std::vector<config::Finding>& findings, Log& log) {
   return ExitCode::configuration;
 }
 
-ExitCode serve(const std::string& path, Log& log, ServiceManager& manager) {
+ExitCode serve(const std::string& path, Log& log, const LogFile& log_file, ServiceManager& manager) {
   for (const std::string& line : diagnostics()) log.info(line);
   log.info("Configuration: " + peers::printable(path));
   ServiceConfigResult read = load_service_config(path, started_as());
   if (!read.config) return refuse(read.findings, log);
   for (const config::Finding& finding : read.findings) log.warning(finding.text());
   try {
-    DaemonProcess(*read.config, log, manager).run();
+    DaemonProcess(*read.config, log, log_file, manager).run();
   } catch (const AnotherDaemonListens& error) {
     log.error(error.what());
     return ExitCode::locked;
@@ -255,7 +259,7 @@ ExitCode run_daemon(const DaemonCommand& command) {
   Screen screen(STDERR_FILENO);
   try {
     Log log(command.log, screen, screen_threshold(command.verbosity, command.log.threshold));
-    return serve(command.config_path.value_or(config::default_path()), log, manager);
+    return serve(command.config_path.value_or(config::default_path()), log, command.log, manager);
   } catch (const LogError& error) {
     std::cerr << error.what() << '\n';
     return ExitCode::log;

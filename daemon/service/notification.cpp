@@ -42,6 +42,23 @@ std::string peer_count(std::size_t count) {
   return std::to_string(count) + (count == 1 ? " peer" : " peers");
 }
 
+/// Of peers, of actions of this machine, or of both.
+std::string failure(const RunReport& report) {
+  const auto names = names_with(report, PeerStatus::failed);
+  std::string text = "failed";
+  if (!names.empty()) {
+    text += " with " + std::to_string(names.size()) + " of " + peer_count(report.peers.size()) + ": " +
+            enumerated(names);
+  }
+  std::string separator = names.empty() ? ": " : "; ";
+  for (const ActionReport& action : report.actions) {
+    if (action.status != ActionReport::Status::failed) continue;
+    text += separator + action.action + " of this machine";
+    separator = ", ";
+  }
+  return text;
+}
+
 /// What a run came to, in a few words.
 std::string verdict(config::NotifyOn event, const RunReport& report) {
   const std::string again = event == config::NotifyOn::recovery ? " again" : "";
@@ -49,10 +66,8 @@ std::string verdict(config::NotifyOn event, const RunReport& report) {
   switch (status(report)) {
     case RunStatus::ok:
       return "ok" + again + ", " + peer_count(report.peers.size());
-    case RunStatus::failed: {
-      const auto names = names_with(report, PeerStatus::failed);
-      return "failed with " + std::to_string(names.size()) + of_all + ": " + enumerated(names);
-    }
+    case RunStatus::failed:
+      return failure(report);
     case RunStatus::not_ready: {
       const auto names = names_with(report, PeerStatus::not_ready);
       return std::to_string(names.size()) + of_all + " not ready: " + enumerated(names);

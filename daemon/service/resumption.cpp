@@ -44,7 +44,10 @@ StageRequest rest_of(const CatalogedRun& run, const config::StagePlan& plan) {
   for (const std::string& peer : run.origin.selected)
     if (is_configured(plan, peer)) request.peers.push_back(peer);
   for (const PeerReport& peer : run.report.peers) {
-    if (peer.status != PeerStatus::cancelled && is_configured(plan, peer.name)) request.done.push_back(peer);
+    if (!is_configured(plan, peer.name)) continue;
+    if (peer.status != PeerStatus::cancelled) request.done.push_back(peer);
+    for (const ActionReport& action : peer.actions)
+      if (action.begun) request.actions_done[peer.name].push_back(action);
   }
   return request;
 }

@@ -5,14 +5,14 @@
 namespace peerstage::daemon {
 
 RunningRun::RunningRun(WantedRun wanted, const config::StagePlan& plan, const MakeWorkers& make_workers,
-                       const Parts& parts, Listener listener)
+                       const BeginLocalAction& begin_local_action, const Parts& parts, Listener listener)
     : wanted_(std::move(wanted)),
       parts_(parts),
       listener_(std::move(listener)),
       log_(parts.log, wanted_.request.id, wanted_.request.mode),
       recorder_(make_recorder()),
       observers_(everybody()),
-      run_(plan, wanted_.request, parts.timeline, observers_, make_workers) {}
+      run_(plan, wanted_.request, parts.timeline, observers_, make_workers, begin_local_action) {}
 
 /// Before it has begun, only what was wanted of it.
 ServiceRun RunningRun::state() const {

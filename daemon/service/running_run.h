@@ -35,7 +35,7 @@ class RunningRun final : public RunObserver {
   };
 
   RunningRun(WantedRun wanted, const config::StagePlan& plan, const MakeWorkers& make_workers,
-             const Parts& parts, Listener listener);
+             const BeginLocalAction& begin_local_action, const Parts& parts, Listener listener);
 
   void start() { run_.start(); }
   /// Ends it for good.

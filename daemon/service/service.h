@@ -33,6 +33,7 @@ class Service final : public Controllable {
     std::string version;
     std::function<ServiceConfigResult()> read_config;
     MakeWorkers make_workers;
+    BeginLocalAction begin_local_action;
     std::function<void(const std::string& text)> tell_status;  ///< what is going on, in a few words
     std::function<void(bool is_working)> tell_working;         ///< a run began, or ended
     std::function<void(const RunReport&, const RunOrigin&)> tell_run_ended;

@@ -54,6 +54,8 @@ ServiceConfigResult load_service_config(const std::string& path, config::Started
   check_users(result, *loaded.config, *plan);
   if (config::has_errors(result.findings)) return result;
   result.config = ServiceConfig{path, *plan, *loaded.config->peerstage.daemon};
+  if (loaded.config->collect) result.config->own_actions.insert("collect");
+  if (loaded.config->purge) result.config->own_actions.insert("purge");
   return result;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct ServiceConfig {
   std::string file;
   config::StagePlan plan;
   config::Daemon daemon;
+  std::set<std::string> own_actions = {};  ///< what a job can do on this machine itself: collect, purge
 };
 
 struct ServiceConfigResult {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "daemon/message_ids.h"
@@ -22,6 +24,29 @@ const config::Job* find_job(const config::Daemon& daemon, const std::string& nam
   return found == daemon.jobs.end() ? nullptr : &*found;
 }
 
+/// What a job does before and after it stages; it names its actions in their order.
+void add_managed_actions(const config::Job& job, StageRequest& request) {
+  if (!job.managed) return;
+  auto* around = &request.before;
+  for (const std::string& action : job.actions) {
+    if (action == "stage")
+      around = &request.after;
+    else
+      around->push_back(action);
+  }
+}
+
+/// The same on this machine, as far as the configuration says what to do here.
+void add_own_actions(const config::Job& job, const std::set<std::string>& possible, StageRequest& request) {
+  auto* around = &request.local_before;
+  for (const std::string& action : job.actions) {
+    if (action == "stage")
+      around = &request.local_after;
+    else if (possible.contains(action))
+      around->push_back(action);
+  }
+}
+
 /// Of a process that recorded a run itself: the id ends with its process id.
 bool is_process_gone(const std::string& run_id) {
   const auto dash = run_id.rfind('-');
@@ -36,6 +61,8 @@ WantedRun Service::wanted(const config::Job& job, RunTrigger trigger, std::optio
   run.request.id = new_run_id(timeline_.wall_now());
   run.request.not_between = job.not_between;
   run.request.full = job.full;
+  add_own_actions(job, config_.own_actions, run.request);
+  add_managed_actions(job, run.request);
   return run;
 }
 
@@ -66,7 +93,12 @@ void Service::pick_up(const CatalogedRun& run) {
                    {},
                    {},
                    static_cast<unsigned>(run.interruptions.size()) + (run.suspended ? 0U : 1U)};
-    if (job != nullptr) rest.request.not_between = job->not_between;
+    if (job != nullptr) {
+      rest.request.not_between = job->not_between;
+      add_managed_actions(*job, rest.request);
+      add_own_actions(*job, config_.own_actions, rest.request);
+      rest.request.local_before.clear();  // the peers are at work since
+    }
     log_.info("going on with the run " + run.report.id + ", of which " +
               std::to_string(rest.request.done.size()) + " peers were done");
     queue_.add(std::move(rest), RunQueue::Place::first);
@@ -113,8 +145,8 @@ void Service::begin(WantedRun wanted) {
                                   if (timeline_.steady_now() - status_told_ >= status_interval) tell_status();
                                 }};
   surroundings_.tell_working(true);
-  running_ = std::make_unique<RunningRun>(std::move(wanted), config_.plan, surroundings_.make_workers, parts,
-                                          std::move(listener));
+  running_ = std::make_unique<RunningRun>(std::move(wanted), config_.plan, surroundings_.make_workers,
+                                          surroundings_.begin_local_action, parts, std::move(listener));
   running_->start();
 }
 

@@ -419,5 +419,25 @@ TEST_F(CatalogOpening, AMemberOfTheGroupReadsItWhileNobodyWritesAndWithoutMaking
   read_as(65534);
 }
 
+TEST_F(CatalogOpening, ACatalogOfBeforeThereWereActionsKeepsItsRunsAndTakesActions) {
+  {
+    const CatalogSession session(path, Access::read_write, {migrations().front()});
+    execute(
+        "insert into run values (1, 'old', 'stage', '2026-11-19', '/s', 1, 2, 1, 0, 0, null, null, 'nightly',"
+        " 'schedule', null, 0)");
+    execute(
+        "insert into run_peer values (1, 'web1', 0, 1, 'done', 'remote', 'staged', 1, 1, 0, 1, 5, 0, null, "
+        "null)");
+  }
+  Catalog catalog(path, Access::read_write);
+  EXPECT_FALSE(catalog.was_begun_anew());
+  ASSERT_TRUE(catalog.run("old"));
+  EXPECT_THAT(catalog.run("old")->report.peers.at(0).actions, IsEmpty());
+  ActionReport collect;
+  collect.action = "collect";
+  catalog.record_action("old", "web1", collect);
+  EXPECT_EQ(catalog.run("old")->report.peers.at(0).actions.at(0).action, "collect");
+}
+
 }  // namespace
 }  // namespace peerstage::daemon

@@ -157,5 +157,48 @@ TEST_F(Recording, ManyFilesOfManyPeersNeedLittleMemory) {
   EXPECT_TRUE(test::grew_by_less_than(8U << 20U, before));
 }
 
+ActionReport action_of(const std::string& name, std::optional<int> exit_status) {
+  ActionReport report;
+  report.action = name;
+  report.begun = true;
+  report.exit_status = exit_status;
+  report.duration = std::chrono::milliseconds(1'500);
+  report.status = exit_status == 0 ? ActionReport::Status::ok : ActionReport::Status::failed;
+  if (exit_status != 0) report.failure = peers::Failure{peers::FailureKind::permanent, "it failed"};
+  return report;
+}
+
+TEST_F(Recording, ActionsAreInTheCatalogAsSoonAsTheyBegin) {
+  RunReport report = run_of("one", {"web1", "web2"});
+  recorder.begun(report);
+  recorder.started(0, 1);
+  recorder.action_begun(0, "collect");
+  auto actions = catalog.run("one")->report.peers.at(0).actions;
+  ASSERT_THAT(actions, SizeIs(1));
+  EXPECT_TRUE(actions[0].begun);
+  EXPECT_EQ(actions[0].status, ActionReport::Status::failed) << "for all that is known";
+  EXPECT_EQ(actions[0].exit_status, std::nullopt);
+
+  recorder.action_ended(0, action_of("collect", 0));
+  recorder.action_begun(0, "purge");
+  recorder.action_ended(0, action_of("purge", 3));
+  actions = catalog.run("one")->report.peers.at(0).actions;
+  ASSERT_THAT(actions, SizeIs(2));
+  EXPECT_EQ(actions[0].status, ActionReport::Status::ok);
+  EXPECT_EQ(actions[1].exit_status, 3);
+  EXPECT_THAT(catalog.run("one")->report.peers.at(1).actions, IsEmpty());
+
+  report.peers[0] = peer_of("web1", PeerStatus::failed);
+  report.peers[0].actions = {action_of("collect", 0), action_of("purge", 3)};
+  report.peers[1] = peer_of("web2", PeerStatus::staged);
+  report.actions = {action_of("collect", 7)};
+  recorder.finished(0, report.peers[0]);
+  recorder.finished(1, report.peers[1]);
+  report.finished = at_hour(3);
+  recorder.ended(report);
+  EXPECT_EQ(text_of(catalog.run("one")->report), text_of(report));
+  EXPECT_THAT(complaints, IsEmpty());
+}
+
 }  // namespace
 }  // namespace peerstage::daemon

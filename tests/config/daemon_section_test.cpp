@@ -177,5 +177,14 @@ TEST(Groups, HaveTheirLimitsInThePlan) {
       (Limits{{"rack", 3}}));
 }
 
+TEST(DaemonSection, AJobMayCollectStageAndPurgeInThatOrder) {
+  const auto daemon = daemon_of(
+      "<daemon><job><name>j</name><schedule>@daily</schedule><actions>purge, collect, stage</actions>"
+      "<managed>Y</managed></job></daemon>");
+  ASSERT_TRUE(daemon);
+  EXPECT_EQ(daemon->jobs.at(0).actions, (std::vector<std::string>{"collect", "stage", "purge"}));
+  EXPECT_TRUE(daemon->jobs.at(0).managed);
+}
+
 }  // namespace
 }  // namespace peerstage::config

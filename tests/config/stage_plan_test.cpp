@@ -209,5 +209,46 @@ TEST(StagePlan, IsAbsentWithoutAStageSection) {
   EXPECT_TRUE(result.findings.empty());
 }
 
+Result plan_of_jobs(const std::string& rsh, const std::string& managed) {
+  const std::string job =
+      "<peerstage><daemon><job><name>j</name><schedule>@daily</schedule>"
+      "<actions>collect,stage</actions>" +
+      managed + "</job></daemon></peerstage>";
+  return plan(document(
+      "scp", peers(peer("a", "remote", "<managed>Y</managed><rsh_command>" + rsh + "</rsh_command>")) +
+                 stage("") + job));
+}
+
+TEST(StagePlan, SaysHowAManagedPeerIsReachedByItsOwnCommand) {
+  const StagePeer managed = only_peer(
+      document("scp -P 1",
+               peers(peer("a", "remote", "<managed>Y</managed><rsh_command>ssh -p 2 -l joe</rsh_command>")) +
+                   stage("")));
+  ASSERT_TRUE(managed.ssh && managed.managed_ssh);
+  EXPECT_EQ(managed.ssh->port, Port{1});
+  EXPECT_EQ(managed.managed_ssh->port, Port{2});
+  EXPECT_EQ(managed.managed_ssh->user, "joe");
+  EXPECT_EQ(managed.ssh->user, "");
+}
+
+TEST(StagePlan, APeerOfThePeersSectionIsManagedWhenStageHasItUnderItsName) {
+  const StagePeer managed = only_peer(
+      document("scp", peers(peer("a", "remote", "<managed>Y</managed>")) + stage(peer("a", "remote"))));
+  EXPECT_EQ(managed.managed_actions, std::vector<std::string>{"collect"});
+  const StagePeer here = only_peer(
+      document("scp", peers(peer("a", "remote", "<managed>Y</managed>")) + stage(peer("a", "local"))));
+  EXPECT_FALSE(here.managed_ssh) << "one that is not staged over SSH";
+}
+
+TEST(StagePlan, AWrapperAsRshCommandIsAnErrorOnlyWhereAJobManagesPeers) {
+  const Result wanted = plan_of_jobs("/opt/mysh", "<managed>Y</managed>");
+  EXPECT_FALSE(wanted.plan);
+  EXPECT_TRUE(has_errors(wanted.findings));
+  const Result unwanted = plan_of_jobs("/opt/mysh", "");
+  ASSERT_TRUE(unwanted.plan);
+  EXPECT_EQ(unwanted.findings.size(), 1U);
+  EXPECT_FALSE(unwanted.plan->peers.at(0).managed_ssh);
+}
+
 }  // namespace
 }  // namespace peerstage::config

@@ -125,7 +125,8 @@ RunReport two_peers() {
                             "socket"},
                            {"link", "symlink"}},
                           0,
-                          std::nullopt});
+                          std::nullopt,
+                          {}});
   report.peers.push_back({"db",
                           PeerType::local,
                           PeerStatus::failed,
@@ -136,7 +137,8 @@ RunReport two_peers() {
                           seconds(95),
                           {},
                           0,
-                          peers::Failure{FailureKind::transient, "cannot read /x on db"}});
+                          peers::Failure{FailureKind::transient, "cannot read /x on db"},
+                          {}});
   return report;
 }
 
@@ -199,6 +201,25 @@ TEST(SummaryTable, of_a_run_without_peers_is_its_error_alone) {
   RunReport report;
   report.error = RunError{RunError::Reason::unusable, "the disk is full"};
   EXPECT_EQ(summary_table(report), "the disk is full\n");
+}
+
+TEST(RunReportJson, HasActionsOnlyWhereThereAreAny) {
+  RunReport report;
+  report.peers.emplace_back().status = PeerStatus::staged;
+  EXPECT_EQ(to_json(report).find("actions"), std::string::npos);
+
+  ActionReport& purge = report.peers[0].actions.emplace_back();
+  purge.action = "purge";
+  purge.status = ActionReport::Status::failed;
+  purge.signal = "KILL";
+  EXPECT_EQ(status(report), RunStatus::ok) << "the peer's status has it already";
+  const std::string text = to_json(report);
+  EXPECT_NE(text.find("\"status\": \"failed\""), std::string::npos) << text;
+  EXPECT_NE(text.find("\"signal\": \"KILL\""), std::string::npos) << text;
+  EXPECT_NE(text.find("\"exit_status\": null"), std::string::npos) << text;
+
+  report.actions.push_back(purge);
+  EXPECT_EQ(status(report), RunStatus::failed) << "what this machine failed to do is the run's own";
 }
 
 }  // namespace

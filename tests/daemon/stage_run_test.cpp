@@ -39,6 +39,12 @@ class Diary final : public RunObserver {
   void started(std::size_t peer, unsigned attempt) override {
     lines.push_back("started " + std::to_string(peer) + "." + std::to_string(attempt));
   }
+  void action_begun(std::size_t peer, const std::string& action) override {
+    lines.push_back(action + " begun on " + std::to_string(peer));
+  }
+  void action_ended(std::size_t peer, const ActionReport& report) override {
+    lines.push_back(report.action + " " + to_string(report.status) + " on " + std::to_string(peer));
+  }
   void finished(std::size_t peer, const PeerReport& report) override {
     lines.push_back("finished " + std::to_string(peer) + " " + report.name);
   }
@@ -333,6 +339,274 @@ TEST(RunId, IsTheTimeAndTheProcessAndNeverTheSameTwice) {
   EXPECT_EQ(new_run_id(when + milliseconds(999)), first + ".2");
   new_run_id(when + seconds(1));
   EXPECT_EQ(new_run_id(when), first + ".3");
+}
+
+/// A job that collects, stages and purges, on peers that list both.
+class ManagedFlow : public StageRunOnPaper {
+ protected:
+  ManagedFlow() {
+    request.before = {"collect"};
+    request.after = {"purge"};
+    for (config::StagePeer& peer : plan.peers) {
+      peer.ssh.emplace();
+      peer.managed_ssh.emplace();
+      peer.managed_actions = {"collect", "purge"};
+    }
+    script = [](std::size_t, unsigned) { return flows(); };
+  }
+
+  static WorkStepEnded step_ended(std::size_t step, int status) {
+    WorkStepEnded end;
+    end.step = step;
+    end.exit_status = status;
+    if (status == 0) return end;
+    end.failure = FailureKind::permanent;
+    end.message = "the managed action failed with " + std::to_string(status);
+    return end;
+  }
+  static Script& collects(Script& script, milliseconds time = seconds(1), int status = 0) {
+    return script.say({}, WorkStepBegun{0}).say(time, step_ended(0, status));
+  }
+  static Script& purges(Script& script, int status = 0) {
+    return script.say({}, WorkStepBegun{1}).say(seconds(1), step_ended(1, status));
+  }
+  static WorkResult tree() {
+    WorkResult result;
+    result.change = TreeChange::changed;
+    result.files = 3;
+    result.bytes = 30;
+    return result;
+  }
+  static Script flows(milliseconds collect_time = seconds(1), int collect = 0, int purge = 0) {
+    Script script;
+    collects(script, collect_time, collect).say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0});
+    return purges(script, purge).say({}, tree());
+  }
+
+  std::ptrdiff_t place(const std::string& line) const {
+    return std::ranges::find(diary.lines, line) - diary.lines.begin();
+  }
+  std::ptrdiff_t count(const std::string& line) const { return std::ranges::count(diary.lines, line); }
+  const PeerReport& peer(std::size_t index) const { return diary.verdict.value().peers.at(index); }
+  static std::vector<std::string> actions(const PeerReport& report) {
+    std::vector<std::string> result;
+    for (const ActionReport& action : report.actions)
+      result.push_back(action.action + " " + to_string(action.status));
+    return result;
+  }
+};
+
+TEST_F(ManagedFlow, EachPeerCollectsIsStagedAndPurges) {
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
+  EXPECT_EQ(
+      statuses(),
+      (Statuses{{"web1", PeerStatus::staged}, {"web2", PeerStatus::staged}, {"db1", PeerStatus::staged}}));
+  EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect ok", "purge ok"}));
+  EXPECT_TRUE(day_marked());
+}
+
+TEST_F(ManagedFlow, NoPeerWaitsForAnother) {
+  script = [](std::size_t peer, unsigned) { return flows(peer == 0 ? hours(5) : seconds(1)); };
+  run_to_the_end();
+  EXPECT_LT(place("finished 1 web2"), place("collect ok on 0"));
+  EXPECT_LT(place("finished 2 db1"), place("collect ok on 0"));
+  EXPECT_LT(place("collect begun on 0"), place("finished 1 web2"));
+}
+
+TEST_F(ManagedFlow, OnlyTakesWhatAPeerLists) {
+  plan.peers[0].managed_actions = {"store"};
+  plan.peers[1].managed_ssh.reset();
+  script = [](std::size_t peer, unsigned) { return peer == 2 ? flows() : stages(); };
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
+  EXPECT_TRUE(peer(0).actions.empty());
+  EXPECT_TRUE(peer(1).actions.empty());
+  EXPECT_EQ(peer(2).actions.size(), 2U);
+}
+
+TEST_F(ManagedFlow, AWorkerThatTellsOfActionsItWasNotGivenIsKilled) {
+  plan.peers[0].managed_actions.clear();
+  run_to_the_end();
+  EXPECT_EQ(peer(0).failure.value().kind, FailureKind::hostile);
+  EXPECT_EQ(count("collect begun on 0"), 0);
+}
+
+TEST_F(ManagedFlow, AFailedCollectIsStagedNeverthelessAndThePeerHasFailed) {
+  script = [](std::size_t, unsigned) { return flows(seconds(1), 6); };
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::peer_failed);
+  EXPECT_EQ(peer(0).status, PeerStatus::failed);
+  EXPECT_EQ(peer(0).files, 3U);
+  EXPECT_EQ(peer(0).failure->message, "the managed action failed with 6; the data that was there is staged");
+  EXPECT_FALSE(day_marked()) << "what is there is not what was to be collected";
+}
+
+TEST_F(ManagedFlow, AFailedCollectAndAPeerThatIsNotReadyGiveBothSentences) {
+  for (config::StagePeer& peer : plan.peers) peer.ignore_failures = config::IgnoreFailures::all;
+  script = [](std::size_t, unsigned) {
+    Script told;
+    return collects(told, seconds(1), 6)
+        .say({}, failed_work(FailureKind::not_ready, "the peer is not ready"));
+  };
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::peer_failed);
+  EXPECT_EQ(peer(0).failure->message, "the managed action failed with 6; the peer is not ready");
+  EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect failed", "purge refused"}));
+}
+
+TEST_F(ManagedFlow, NothingIsPurgedOnAPeerThatWasNotStaged) {
+  script = [](std::size_t, unsigned) {
+    Script told;
+    return collects(told).say({}, failed_work(FailureKind::permanent, "the disk is full"));
+  };
+  run_to_the_end();
+  EXPECT_EQ(count("purge begun on 0"), 0);
+  EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect ok", "purge refused"}));
+  EXPECT_EQ(peer(0).failure->message, "the disk is full");
+}
+
+TEST_F(ManagedFlow, AFailedPurgeFailsThePeerAndNotItsDay) {
+  script = [](std::size_t, unsigned) { return flows(seconds(1), 0, 3); };
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::peer_failed);
+  EXPECT_EQ(peer(0).failure->message, "the data is staged; the managed action failed with 3");
+  EXPECT_EQ(peer(0).files, 3U);
+  EXPECT_TRUE(day_marked());
+}
+
+/// What the order of a worker says cannot be seen here, so this is about what the run believes and reports.
+TEST_F(ManagedFlow, WhatIsDoneIsNotRepeatedByALaterAttempt) {
+  script = [](std::size_t peer, unsigned attempt) {
+    Script told;
+    if (peer != 0) return flows();
+    if (attempt == 1) return collects(told).say({}, failed_work(FailureKind::transient, "the line broke"));
+    if (attempt == 2) {
+      return told.say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0})
+          .say({}, failed_work(FailureKind::transient, "the line broke again"));
+    }
+    return purges(told).say({}, tree());
+  };
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
+  EXPECT_EQ(count("collect begun on 0"), 1);
+  EXPECT_EQ(count("started 0.3"), 1);
+  EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect ok", "purge ok"}));
+}
+
+TEST_F(ManagedFlow, APeerThatWasStagedAndNeverToldToPurgeHasItsDataInTheReport) {
+  script = [](std::size_t, unsigned) {
+    Script told;
+    return collects(told)
+        .say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0})
+        .say({}, failed_work(FailureKind::permanent, "the line is gone"));
+  };
+  run_to_the_end();
+  EXPECT_EQ(peer(0).status, PeerStatus::failed);
+  EXPECT_EQ(peer(0).files, 3U);
+  EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect ok", "purge failed"}));
+  EXPECT_TRUE(day_marked());
+}
+
+TEST_F(ManagedFlow, AnInterruptedActionIsCancelledAndKnownToHaveBegun) {
+  script = [](std::size_t, unsigned) { return flows(hours(1)); };
+  begin();
+  timeline.pass(seconds(5));
+  run->interrupt();
+  EXPECT_EQ(exit_code(diary.verdict.value()), ExitCode::interrupted);
+  EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect cancelled", "purge cancelled"}));
+  EXPECT_TRUE(peer(0).actions[0].begun);
+  EXPECT_FALSE(peer(0).actions[1].begun);
+}
+
+TEST_F(ManagedFlow, WhatAnEarlierPartOfTheRunBeganIsNotBegunAgain) {
+  ActionReport collect;
+  collect.action = "collect";
+  collect.begun = true;
+  collect.status = ActionReport::Status::ok;
+  collect.exit_status = 0;
+  request.actions_done["web1"] = {collect};
+  script = [](std::size_t peer, unsigned) {
+    Script told;
+    if (peer != 0) return flows();
+    told.say(seconds(1), WorkStaged{TreeChange::changed, 3, 30, 0});
+    return purges(told).say({}, tree());
+  };
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
+  EXPECT_EQ(actions(peer(0)), (std::vector<std::string>{"collect ok", "purge ok"}));
+}
+
+/// Actions of this machine's own, on paper.
+class OwnActions : public StageRunOnPaper {
+ protected:
+  class Going final : public LocalAction {
+   public:
+    explicit Going(std::unique_ptr<Alarm> alarm) : alarm_(std::move(alarm)) {}
+
+   private:
+    std::unique_ptr<Alarm> alarm_;
+  };
+
+  OwnActions() {
+    request.local_before = {"collect"};
+    request.local_after = {"purge"};
+  }
+
+  StageRun& begin() {
+    run.emplace(
+        plan, request, timeline, diary,
+        [this](const Work&) { return std::make_unique<ScriptedWorkers>(timeline, script); },
+        [this](const std::string& action, bool, const std::function<void(const ActionReport&)>& done) {
+          diary.lines.push_back(action + " here");
+          return std::make_unique<Going>(timeline.after(minutes(1), [this, action, done] {
+            ActionReport report;
+            report.action = action;
+            report.exit_status = exit_status;
+            report.status = exit_status == 0 ? ActionReport::Status::ok : ActionReport::Status::failed;
+            if (exit_status != 0) report.failure = peers::Failure{FailureKind::permanent, "so it goes"};
+            done(report);
+          }));
+        });
+    run->start();
+    return *run;
+  }
+  void run_to_its_end() {
+    begin();
+    while (!diary.verdict && timeline.step(hours(100))) {
+    }
+  }
+
+  int exit_status = 0;
+};
+
+TEST_F(OwnActions, AreDoneAroundTheRun) {
+  run_to_its_end();
+  EXPECT_EQ(diary.lines.front(), "collect here");
+  EXPECT_EQ(diary.lines.at(1), "begun with 3");
+  EXPECT_EQ(diary.lines.at(diary.lines.size() - 2), "purge here");
+  EXPECT_EQ(diary.lines.back(), "ended");
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::ok);
+  ASSERT_EQ(diary.verdict->actions.size(), 2U);
+}
+
+TEST_F(OwnActions, ThatFailStopNothingAndFailTheRun) {
+  exit_status = 6;
+  run_to_its_end();
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::peer_failed);
+  EXPECT_EQ(statuses().at("web1"), PeerStatus::staged);
+  EXPECT_EQ(diary.verdict->actions.at(1).exit_status, 6);
+}
+
+TEST_F(OwnActions, AreEndedWithTheRun) {
+  begin();
+  timeline.pass(seconds(30));
+  run->interrupt();
+  EXPECT_EQ(exit_code(diary.verdict.value()), ExitCode::interrupted);
+  EXPECT_EQ(diary.verdict->actions.at(0).status, ActionReport::Status::cancelled);
+  EXPECT_FALSE(timeline.step(hours(1))) << "nothing is left of it";
+}
+
+TEST_F(OwnActions, AfterThePeersAreEndedWithTheRunToo) {
+  begin();
+  timeline.pass(seconds(90));
+  EXPECT_EQ(diary.lines.back(), "purge here");
+  run->interrupt();
+  EXPECT_EQ(exit_code(diary.verdict.value()), ExitCode::interrupted);
+  EXPECT_EQ(statuses().at("web1"), PeerStatus::staged);
 }
 
 }  // namespace

@@ -23,7 +23,12 @@ std::vector<WorkRecord> some_of_each_kind() {
           WorkOutput{peers::CommandStream::error, std::string("raw \0\xff", 6)},
           WorkFile{"etc/\xff \\n", ~0ULL, {0, 1, 0xfe}, -1},
           WorkResult{},
-          failure};
+          failure,
+          WorkStepBegun{3},
+          WorkStepEnded{3, 0, "", 1'234, {}, ""},
+          WorkStepEnded{1, 6, "", 0, peers::FailureKind::permanent, "it failed"},
+          WorkStepEnded{0, {}, "KILL", 7, peers::FailureKind::permanent, "it was killed"},
+          WorkStaged{TreeChange::changed, 5, 6, 7}};
 }
 
 std::string encoded(const std::vector<WorkRecord>& records) {
@@ -90,21 +95,31 @@ TEST_P(BadWorkerStream, IsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     WorkerProtocol, BadWorkerStream,
-    testing::Values(BadStream{"EmptyRecord", std::string(4, '\0')},
-                    BadStream{"HugeLength", std::string("\xff\xff\xff\xff", 4)},
-                    BadStream{"UnknownType", framed("\x06")},
-                    BadStream{"FieldsCutOff", framed(std::string("\0\1\2", 3))},
-                    BadStream{"BytesBehindTheFields", framed(std::string("\0", 1) + std::string(17, 'x'))},
-                    BadStream{"StringLongerThanTheRecord", framed(std::string("\2\xff\0\0\0abc", 8))},
-                    BadStream{"EventOfAnUnknownLevel", framed(std::string("\3\4\0\0\0\0", 6))},
-                    BadStream{"FileWithoutAName", file_named("")},
-                    BadStream{"FileWithAnAbsoluteName", file_named("/etc/passwd")},
-                    BadStream{"FileAboveTheDay", file_named("a/../../b")},
-                    BadStream{"FileWithANulInItsName", file_named(std::string("a\0b", 3))},
-                    BadStream{"FileWithALineBreakInItsName", file_named("a\nb")},
-                    BadStream{"FileOfTooLongAName", file_named(std::string(5000, 'a'))},
-                    BadStream{"FileWhoseSumIsCutOff", file_cut_by(9)},
-                    BadStream{"FileWhoseTimeIsCutOff", file_cut_by(1)}),
+    testing::Values(
+        BadStream{"EmptyRecord", std::string(4, '\0')},
+        BadStream{"HugeLength", std::string("\xff\xff\xff\xff", 4)}, BadStream{"UnknownType", framed("\x09")},
+        BadStream{"FieldsCutOff", framed(std::string("\0\1\2", 3))},
+        BadStream{"BytesBehindTheFields", framed(std::string("\0", 1) + std::string(17, 'x'))},
+        BadStream{"StringLongerThanTheRecord", framed(std::string("\2\xff\0\0\0abc", 8))},
+        BadStream{"EventOfAnUnknownLevel", framed(std::string("\3\4\0\0\0\0", 6))},
+        BadStream{"StepThatFailedWithoutAFailure", encode(WorkStepEnded{0, 1, "", 0, {}, ""})},
+        BadStream{"StepThatSucceededWithAFailure",
+                  encode(WorkStepEnded{0, 0, "", 0, peers::FailureKind::permanent, ""})},
+        BadStream{"StepWithAnImpossibleStatus",
+                  encode(WorkStepEnded{0, -1, "", 0, peers::FailureKind::permanent, ""})},
+        BadStream{"StepWithAnEscapeInItsSignal",
+                  encode(WorkStepEnded{0, {}, "\x1b[2J", 0, peers::FailureKind::permanent, ""})},
+        BadStream{"StepWithTooLongASignal",
+                  encode(WorkStepEnded{0, {}, std::string(65, 'A'), 0, peers::FailureKind::permanent, ""})},
+        BadStream{"StepThatTookForEver", encode(WorkStepEnded{0, 0, "", ~0ULL, {}, ""})},
+        BadStream{"FileWithoutAName", file_named("")},
+        BadStream{"FileWithAnAbsoluteName", file_named("/etc/passwd")},
+        BadStream{"FileAboveTheDay", file_named("a/../../b")},
+        BadStream{"FileWithANulInItsName", file_named(std::string("a\0b", 3))},
+        BadStream{"FileWithALineBreakInItsName", file_named("a\nb")},
+        BadStream{"FileOfTooLongAName", file_named(std::string(5000, 'a'))},
+        BadStream{"FileWhoseSumIsCutOff", file_cut_by(9)},
+        BadStream{"FileWhoseTimeIsCutOff", file_cut_by(1)}),
     [](const auto& tested) { return tested.param.name; });
 
 /// Whatever a worker that was taken over sends: it is refused or it is a record of ours, and nothing is read

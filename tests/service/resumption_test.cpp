@@ -83,5 +83,19 @@ TEST(Resumption, WhatIsLeftAreThePeersThatWereNotDone) {
   EXPECT_EQ(rest.done[0].name, "a");
 }
 
+TEST(Resumption, RemembersWhatWasBegunOnPeersThatAreNotDone) {
+  CatalogedRun run = run_of(today);
+  run.report.peers = {peer("a", PeerStatus::cancelled)};
+  ActionReport collect;
+  collect.action = "collect";
+  collect.begun = true;
+  ActionReport purge;
+  purge.action = "purge";
+  run.report.peers[0].actions = {collect, purge};
+  const StageRequest rest = rest_of(run, plan({"a"}));
+  ASSERT_EQ(rest.actions_done.at("a").size(), 1U);
+  EXPECT_EQ(rest.actions_done.at("a")[0].action, "collect");
+}
+
 }  // namespace
 }  // namespace peerstage::daemon

@@ -42,7 +42,7 @@ class RunningRunTest : public testing::Test {
           return std::make_unique<ScriptedWorkers>(
               timeline_, [](std::size_t, unsigned) { return Script::succeeds(seconds(10)); });
         },
-        RunningRun::Parts{timeline_, *log_, peers_, &catalog_, [](const std::string&) {}},
+        BeginLocalAction(), RunningRun::Parts{timeline_, *log_, peers_, &catalog_, [](const std::string&) {}},
         RunningRun::Listener{[](const RunReport&) {}, [this](const RunReport&) { ended_ = true; }, [] {}});
     run_->start();
   }

@@ -436,5 +436,104 @@ TEST_F(ServiceTest, ANightOfTenThousandPeersKeepsItsLimits) {
   RecordProperty("resident_mib", std::to_string(service_->state().memory_bytes >> 20U));
 }
 
+/// A job that collects, stages and purges.
+class FlowingService : public ServiceTest {
+ protected:
+  FlowingService() {
+    config_.daemon.jobs[0].actions = {"collect", "stage", "purge"};
+    config_.daemon.jobs[0].managed = true;
+    for (config::StagePeer& peer : config_.plan.peers) {
+      peer.ssh.emplace();
+      peer.managed_ssh.emplace();
+      peer.managed_actions = {"collect", "purge"};
+    }
+    script_ = [](std::size_t, unsigned) { return flows(seconds(1)); };
+  }
+
+  static WorkStepEnded well(std::size_t step) {
+    WorkStepEnded end;
+    end.step = step;
+    end.exit_status = 0;
+    return end;
+  }
+  static Script flows(milliseconds collect) {
+    WorkResult result;
+    result.change = TreeChange::changed;
+    return Script()
+        .say({}, WorkStepBegun{0})
+        .say(collect, well(0))
+        .say(seconds(1), WorkStaged{TreeChange::changed, 3, 300, 0})
+        .say({}, WorkStepBegun{1})
+        .say(seconds(1), well(1))
+        .say({}, result);
+  }
+};
+
+TEST_F(FlowingService, AJobManagesItsPeersAndTheCatalogKnows) {
+  start();
+  const std::string id = id_of(service_->start_job("nightly"));
+  timeline_.pass(minutes(1));
+  ASSERT_EQ(statuses(), std::vector<RunStatus>{RunStatus::ok});
+  const CatalogedRun run = cataloged(id);
+  ASSERT_EQ(run.report.peers.at(2).actions.size(), 2U);
+  EXPECT_EQ(run.report.peers.at(2).actions.at(1).action, "purge");
+}
+
+TEST_F(FlowingService, WithoutManagedOnlyThisMachineDoesThem) {
+  config_.daemon.jobs[0].managed = false;
+  config_.own_actions = {"purge"};
+  script_ = [](std::size_t, unsigned) { return stages(); };
+  std::vector<std::string> done_here;
+  Service::Surroundings around = surroundings();
+  around.begin_local_action = [&](const std::string& action, bool,
+                                  const std::function<void(const ActionReport&)>& done) {
+    done_here.push_back(action);
+    class Going final : public LocalAction {
+     public:
+      explicit Going(std::unique_ptr<Alarm> alarm) : alarm_(std::move(alarm)) {}
+
+     private:
+      std::unique_ptr<Alarm> alarm_;
+    };
+    return std::make_unique<Going>(timeline_.after(seconds(1), [done] {
+      ActionReport report;
+      report.action = "purge";
+      report.status = ActionReport::Status::failed;
+      report.exit_status = 7;
+      report.failure = peers::Failure{peers::FailureKind::permanent, "so it goes"};
+      done(report);
+    }));
+  };
+  service_ = std::make_unique<Service>(timeline_, log_, config_, around);
+  service_->start();
+  const std::string id = id_of(service_->start_job("nightly"));
+  timeline_.pass(minutes(1));
+  EXPECT_EQ(done_here, std::vector<std::string>{"purge"}) << "there is no collect section";
+  EXPECT_EQ(statuses(), std::vector<RunStatus>{RunStatus::failed});
+  EXPECT_EQ(cataloged(id).report.actions.at(0).exit_status, 7);
+  EXPECT_TRUE(ended_.at(0).report.peers.at(0).actions.empty());
+}
+
+TEST_F(FlowingService, WhatWasBegunBeforeACrashIsNotBegunAgain) {
+  script_ = [](std::size_t peer, unsigned) { return flows(peer == 0 ? hours(1) : seconds(1)); };
+  start();
+  id_of(service_->start_job("nightly"));
+  timeline_.pass(seconds(30));
+  crash();
+
+  std::vector<std::size_t> worked_on;
+  script_ = [&](std::size_t peer, unsigned) {
+    worked_on.push_back(peer);
+    return stages();  // all that is left: nobody knows whether the collect still goes on
+  };
+  start();
+  timeline_.pass(minutes(1));
+  EXPECT_EQ(worked_on, std::vector<std::size_t>{0});
+  ASSERT_EQ(statuses(), std::vector<RunStatus>{RunStatus::failed});
+  const PeerReport& peer = ended_.at(0).report.peers.at(0);
+  EXPECT_NE(peer.failure->message.find("may still be going on"), std::string::npos);
+  EXPECT_EQ(peer.actions.at(1).status, ActionReport::Status::refused);
+}
+
 }  // namespace
 }  // namespace peerstage::daemon

@@ -134,6 +134,8 @@ void FakeConnection::write_marker(const std::string& path) {
 }
 
 CommandResult FakeConnection::run(const Command& command) {
+  if (before_run) before_run();
+  if (command.begins) command.begins();
   CommandResult result = on_run ? on_run(command) : sum(command);
   if (command.heard && !result.output.empty()) command.heard(CommandStream::output, result.output);
   if (command.heard && !result.error_output.empty()) command.heard(CommandStream::error, result.error_output);

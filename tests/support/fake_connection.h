@@ -35,6 +35,7 @@ class FakeConnection final : public Connection {
   std::function<void(FakeConnection&)> after_listing;  ///< called after each list()
   std::function<void(FakeConnection&)> before_fetch;   ///< called at each fetch()
   std::function<CommandResult(const Command&)> on_run;
+  std::function<void()> before_run;  ///< called at each run(), before the command begins
 
   // What happened.
   std::vector<std::string> fetched;    ///< paths that were asked for, in order

@@ -101,8 +101,9 @@ class ScriptedWorkers final : public Workers {
         listener_.ended(*result);  // and this is gone
         return;
       }
+      const std::weak_ptr<bool> alive = alive_;
       listener_.told(record);
-      wait_for_line();
+      if (!alive.expired()) wait_for_line();
     }
 
     ScriptedWorkers& workers_;
@@ -111,6 +112,7 @@ class ScriptedWorkers final : public Workers {
     WorkerListener& listener_;
     std::size_t next_ = 0;
     std::unique_ptr<Alarm> alarm_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< goes with this
   };
 
   Timeline& timeline_;

@@ -12,11 +12,11 @@ namespace peerstage::daemon {
 
 /// What a command on a peer says, as lines for the log. Whoever is on the other side may say anything, and
 /// without end: lines are escaped and cut, and after the first few hundred the rest is only counted.
-class OutputLines {
+class ManagedOutput {
  public:
   /// `name` begins each line. The observer must outlive it: the output gets there as info, the error output
   /// as warnings.
-  OutputLines(std::string name, peers::Observer& observer) : name_(std::move(name)), observer_(observer) {}
+  ManagedOutput(std::string name, peers::Observer& observer) : name_(std::move(name)), observer_(observer) {}
 
   void take(peers::CommandStream stream, std::string_view bytes);
   /// Both streams have ended: tells a last line without an end, and how much was left out.

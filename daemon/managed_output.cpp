@@ -1,4 +1,4 @@
-#include "daemon/output_lines.h"
+#include "daemon/managed_output.h"
 
 #include <algorithm>
 
@@ -20,7 +20,7 @@ std::string_view without_return(std::string_view line) {
 
 }  // namespace
 
-void OutputLines::take(peers::CommandStream stream, std::string_view bytes) {
+void ManagedOutput::take(peers::CommandStream stream, std::string_view bytes) {
   for (std::size_t end = bytes.find('\n'); end != std::string_view::npos; end = bytes.find('\n')) {
     keep(of(stream), bytes.substr(0, end));
     end_line(stream);
@@ -29,25 +29,25 @@ void OutputLines::take(peers::CommandStream stream, std::string_view bytes) {
   keep(of(stream), bytes);
 }
 
-void OutputLines::finish() {
+void ManagedOutput::finish() {
   for (const auto stream : {peers::CommandStream::output, peers::CommandStream::error}) end_line(stream);
   if (lines_left_out_ == 0) return;
   observer_.event(peers::EventLevel::warning,
                   name_ + ": " + std::to_string(lines_left_out_) + " more lines of its output are left out");
 }
 
-std::string OutputLines::last_words() const {
+std::string ManagedOutput::last_words() const {
   const std::string& last = error_.last.empty() ? output_.last : error_.last;
   return peers::printable(last, longest_last_words);
 }
 
-void OutputLines::keep(Lines& lines, std::string_view bytes) {
+void ManagedOutput::keep(Lines& lines, std::string_view bytes) {
   const std::size_t room = longest_line - std::min(longest_line, lines.current.size());
   lines.current.append(bytes.substr(0, room));
   lines.dropped += bytes.size() - std::min(room, bytes.size());
 }
 
-void OutputLines::end_line(peers::CommandStream stream) {
+void ManagedOutput::end_line(peers::CommandStream stream) {
   Lines& lines = of(stream);
   const std::string_view line = without_return(lines.current);
   if (!line.empty()) {
