@@ -1,8 +1,8 @@
 #include "peers/collect/archive_file.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t block_size = 1U << 20U;
 constexpr std::size_t blocks = 4;
+constexpr std::size_t alignment = 4096;
 /// The disk is told to begin after so many bytes, so that the sync at the end has little left to wait for.
 constexpr std::uint64_t writeback = 8U << 20U;
 
@@ -54,7 +55,8 @@ ArchiveFile::ArchiveFile(const staging::Directory& where, std::string name)
     is_named_ = static_cast<bool>(file_);
   }
   if (!file_) throw system_error("cannot write " + where_.shown(name_), errno);
-  block_.reserve(block_size);
+  is_direct_ = set_direct(true);
+  block_ = new_block();
 }
 
 ArchiveFile::~ArchiveFile() {
@@ -66,13 +68,23 @@ ArchiveFile::~ArchiveFile() {
   if (is_named_) ::unlinkat(where_.descriptor(), temporary_.c_str(), 0);
 }
 
+void ArchiveFile::Free::operator()(std::byte* bytes) const {
+  ::operator delete(bytes, std::align_val_t(alignment));
+}
+
+ArchiveFile::Block ArchiveFile::new_block() {
+  void* const bytes = ::operator new(block_size, std::align_val_t(alignment));
+  return {std::unique_ptr<std::byte[], Free>(static_cast<std::byte*>(bytes)), 0};
+}
+
 void ArchiveFile::write(std::span<const std::byte> bytes) {
   size_ += bytes.size();
   while (!bytes.empty()) {
-    const auto taken = bytes.first(std::min(bytes.size(), block_size - block_.size()));
-    block_.insert(block_.end(), taken.begin(), taken.end());
+    const auto taken = bytes.first(std::min(bytes.size(), block_size - block_.size));
+    std::copy(taken.begin(), taken.end(), block_.bytes.get() + block_.size);
+    block_.size += taken.size();
     bytes = bytes.subspan(taken.size());
-    if (block_.size() == block_size) hand_over();
+    if (block_.size == block_size) hand_over();
   }
 }
 
@@ -83,8 +95,7 @@ void ArchiveFile::hand_over() {
   if (failure_) std::rethrow_exception(failure_);
   full_.push_back(std::move(block_));
   if (free_.empty()) {
-    block_ = Block();
-    block_.reserve(block_size);
+    block_ = new_block();
   } else {
     block_ = std::move(free_.back());
     free_.pop_back();
@@ -107,7 +118,7 @@ void ArchiveFile::work() {
     } catch (...) {
       failure = std::current_exception();
     }
-    block.clear();
+    block.size = 0;
     lock.lock();
     free_.push_back(std::move(block));
     if (!failure) continue;
@@ -118,15 +129,41 @@ void ArchiveFile::work() {
 }
 
 void ArchiveFile::put(const Block& block) {
-  hash_.add(block);
-  if (!write_whole(file_.get(), block)) throw system_error("cannot write " + where_.shown(name_), errno);
+  const std::span<const std::byte> bytes(block.bytes.get(), block.size);
+  hash_.add(bytes);
+  // Only the last one is no multiple of anything.
+  if (is_direct_ && block.size < block_size) is_direct_ = !set_direct(false);
   const std::uint64_t before = written_ / writeback * writeback;
-  written_ += block.size();
+  write_out(bytes);
   const std::uint64_t now = written_ / writeback * writeback;
-  if (now > before) {
+  if (!is_direct_ && now > before) {
     ::sync_file_range(file_.get(), static_cast<off_t>(before), static_cast<off_t>(now - before),
                       SYNC_FILE_RANGE_WRITE);
   }
+}
+
+void ArchiveFile::write_out(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(written_));
+    if (put >= 0) {
+      written_ += static_cast<std::uint64_t>(put);
+      bytes = bytes.subspan(static_cast<std::size_t>(put));
+      continue;
+    }
+    const int error = errno;
+    if (error == EINTR) continue;
+    // It said that it could, and cannot; or a write that was cut short has left us between two blocks.
+    if (error == EINVAL && is_direct_ && set_direct(false)) {
+      is_direct_ = false;
+      continue;
+    }
+    throw system_error("cannot write " + where_.shown(name_), error);
+  }
+}
+
+bool ArchiveFile::set_direct(bool direct) {
+  const int flags = ::fcntl(file_.get(), F_GETFL);
+  return flags >= 0 && ::fcntl(file_.get(), F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
 }
 
 void ArchiveFile::stop() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -21,8 +22,9 @@
 namespace peerstage::peers::collect {
 
 /// The file of an archive while it is written: without a name where the file system can do that (O_TMPFILE),
-/// else under a hidden one. A thread of its own hashes and writes, so that reading goes on meanwhile. For one
-/// thread; not published: nothing is left.
+/// else under a hidden one. A thread of its own hashes and writes, so that reading goes on meanwhile; past
+/// the page cache where the file system lets us, which costs less, and leaves to this machine's own work what
+/// it has in memory. For one thread; not published: nothing is left.
 class ArchiveFile {
  public:
   ArchiveFile(const staging::Directory& where, std::string name);
@@ -43,11 +45,21 @@ class ArchiveFile {
   void publish(const std::optional<staging::Ownership>& owner, mode_t permissions);
 
  private:
-  using Block = std::vector<std::byte>;
+  struct Free {
+    void operator()(std::byte* bytes) const;
+  };
+  /// Aligned as writing past the page cache demands.
+  struct Block {
+    std::unique_ptr<std::byte[], Free> bytes;
+    std::size_t size = 0;
+  };
 
+  static Block new_block();
   void hand_over();
   void work();
   void put(const Block& block);
+  void write_out(std::span<const std::byte> bytes);
+  bool set_direct(bool direct);
   void stop();
   void give_name();
 
@@ -60,6 +72,7 @@ class ArchiveFile {
   std::uint64_t size_ = 0;
 
   // Of the thread alone, until it has ended:
+  bool is_direct_ = false;
   staging::Sha256 hash_;
   std::uint64_t written_ = 0;
 
