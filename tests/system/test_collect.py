@@ -120,6 +120,8 @@ class Machine:
             words = line.split(" ")
             if words[0] == "published":
                 words[2] = str(int(words[2]) - DAY)
+            if words[0] == "staged":
+                words[1] = str(int(words[1]) - DAY)
             lines[number] = " ".join(words)
         body = "\n".join(lines) + "\n"
         state.write_text(f"{body}sha256 {hashlib.sha256(body.encode()).hexdigest()}\n")
@@ -319,9 +321,9 @@ class LossTest(CollectTest):
         machine.purge = [{"abs_path": machine.collect_dir, "retain_days": 0}]
         self.play(machine, machine.collect_json)
         machine.run("stage")
-        machine.a_day_passes()
         machine.run("purge")
         self.assertEqual(list(machine.collect_dir.iterdir()), [])
+        machine.a_day_passes()
         self.assertEqual(machine.collect_json()["items"][0]["status"], "nothing_new")
 
     def test_nor_when_cedar_backup_is_the_master(self):
