@@ -18,7 +18,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 
-constexpr milliseconds day = hours(24);
+constexpr milliseconds one_day = hours(24);
 
 /// What Cedar Backup can do, in the order in which it does it.
 constexpr std::string_view cedar_actions[] = {"initialize", "rebuild", "validate", "all",
@@ -105,7 +105,7 @@ Job read_job(Fields& fields) {
   job.full = fields.value("full", as_boolean).value_or(job.full);
   job.managed = fields.value("managed", as_boolean).value_or(job.managed);
   job.random_delay =
-      fields.value("random_delay", AsDuration{milliseconds(0), day}).value_or(job.random_delay);
+      fields.value("random_delay", AsDuration{milliseconds(0), one_day}).value_or(job.random_delay);
   job.catch_up = fields.value("catch_up", as_boolean).value_or(job.catch_up);
   job.not_between = fields.values("not_between", as_time_window);
   if (cover_whole_day(job.not_between)) {
@@ -189,7 +189,7 @@ Daemon read_daemon(Fields fields) {
   daemon.metrics_file = fields.value("metrics_file", as_absolute_path);
   for (Fields& entry : fields.groups("notify")) daemon.notify.push_back(read_notify(entry));
   daemon.stale_after =
-      fields.value("stale_after", AsDuration{minutes(1), 366 * day}).value_or(daemon.stale_after);
+      fields.value("stale_after", AsDuration{minutes(1), 366 * one_day}).value_or(daemon.stale_after);
   if (daemon.jobs.empty()) {
     fields.warning({"", fields.line(), fields.path()},
                    "there is no job: the daemon would begin nothing by itself");

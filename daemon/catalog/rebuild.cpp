@@ -23,7 +23,7 @@ using peers::staging::StagedDay;
 using peers::staging::StagedDays;
 using std::chrono::system_clock;
 
-constexpr std::size_t files_at_once = 1'000;
+constexpr std::size_t files_a_batch = 1'000;
 constexpr std::size_t most_problems = 100;
 constexpr auto runs_are_kept_for = std::chrono::days(731);
 
@@ -162,7 +162,7 @@ class Rebuild {
       if (!file) continue;
       ++count;
       batch.push_back(work_file(*file));
-      if (batch.size() == files_at_once) catalog_.add_files(run, peer, std::exchange(batch, {}));
+      if (batch.size() == files_a_batch) catalog_.add_files(run, peer, std::exchange(batch, {}));
     }
     if (!batch.empty()) catalog_.add_files(run, peer, batch);
     return count;

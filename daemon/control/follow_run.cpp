@@ -14,6 +14,7 @@
 #include "daemon/control/request_target.h"
 #include "daemon/control/stop_signals.h"
 #include "daemon/readable.h"
+#include "daemon/report_json.h"
 #include "daemon/screen.h"
 #include "daemon/service/page.h"
 #include "daemon/service/state_json.h"
@@ -21,7 +22,6 @@
 namespace peerstage::daemon {
 namespace {
 
-using Json = nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds look_again{500};

@@ -4,14 +4,11 @@
 #include <initializer_list>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
+#include "daemon/report_json.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr int deepest = 2;                 // an object with a list in it
 constexpr std::size_t longest_name = 255;  // of a job or a peer: more is no name in any configuration

@@ -3,17 +3,14 @@
 #include <iostream>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "config/finding.h"
 #include "daemon/control/control_address.h"
 #include "daemon/control/control_client.h"
+#include "daemon/report_json.h"
 #include "daemon/service/page.h"
 
 namespace peerstage::daemon {
 namespace {
-
-using Json = nlohmann::json;
 
 const char* name_of(SteerCommand::What what) {
   switch (what) {

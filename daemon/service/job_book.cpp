@@ -11,7 +11,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 
 // A loop that comes round late is no missed slot; a daemon that was down for longer than this missed it.
-constexpr auto patience = minutes(1);
+constexpr auto lateness_allowed = minutes(1);
 
 // No zone's clock goes back by more than a day, so a slot dealt with that lies further ahead was dealt with
 // while the clock was wrong, and must not keep the job from ever running again.
@@ -91,7 +91,7 @@ void JobBook::look(Entry& entry) {
 void JobBook::deal_with(Entry& entry, Wall slot, Wall should_have_begun) {
   entry.dealt_with = slot;
   entry.ever = true;
-  const bool is_late = timeline_.wall_now() > should_have_begun + patience;
+  const bool is_late = timeline_.wall_now() > should_have_begun + lateness_allowed;
   if (is_late && !entry.job.catch_up)
     surroundings_.missed(entry.job, slot);
   else

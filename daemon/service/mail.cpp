@@ -13,7 +13,7 @@
 namespace peerstage::daemon {
 namespace {
 
-constexpr std::size_t longest_line = 900;       // RFC 5322 allows 998 bytes, a reply puts something before it
+constexpr std::size_t longest_plain_line = 900;       // RFC 5322 allows 998 bytes, a reply puts something before it
 constexpr std::size_t longest_subject = 300;    // a subject is for a list of messages
 constexpr std::size_t encoded_word_bytes = 45;  // 60 of base64: an encoded word has 75 characters at most
 constexpr std::size_t base64_line_bytes = 57;   // 76 of base64, RFC 2045
@@ -24,7 +24,7 @@ bool is_plain(char c) {
 
 bool needs_encoding(std::string_view text) {
   return !std::ranges::all_of(text, is_plain) || text.find("=?") != std::string_view::npos ||
-         text.size() > longest_line || text.starts_with(' ') || text.ends_with(' ');
+         text.size() > longest_plain_line || text.starts_with(' ') || text.ends_with(' ');
 }
 
 /// The first `limit` bytes at most, no character of UTF-8 cut.
@@ -106,7 +106,7 @@ std::string compose(const Mail& mail) {
                                 " is not plain ASCII text");
   }
   const Body body = printable_lines(mail.body);
-  const bool long_lines = body.longest_line > longest_line;
+  const bool long_lines = body.longest_line > longest_plain_line;
   const std::string subject = one_line(beginning(mail.subject, longest_subject));
   return "To: " + mail.to + "\nSubject: " + header_text(subject) + "\nDate: " + date_text(mail.date) +
          "\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: " +

@@ -92,7 +92,7 @@ std::string run_document(config::NotifyOn event, const RunReport& report, const 
   return document_text(document);
 }
 
-std::chrono::seconds age(Time last_good, Time now) {
+std::chrono::seconds age_of(Time last_good, Time now) {
   return std::chrono::duration_cast<std::chrono::seconds>(now - last_good);
 }
 
@@ -100,14 +100,14 @@ Json stale_peer(const StalePeer& peer, Time now) {
   Json entry{{"name", peer.name}, {"last_good", nullptr}, {"age_seconds", nullptr}};
   if (peer.last_good) {
     entry["last_good"] = utc(*peer.last_good);
-    entry["age_seconds"] = age(*peer.last_good, now).count();
+    entry["age_seconds"] = age_of(*peer.last_good, now).count();
   }
   return entry;
 }
 
 std::string stale_line(const StalePeer& peer, Time now) {
   if (!peer.last_good) return peer.name + ": was never staged\n";
-  return peer.name + ": last staged " + readable_duration(age(*peer.last_good, now)) + " ago, " +
+  return peer.name + ": last staged " + readable_duration(age_of(*peer.last_good, now)) + " ago, " +
          utc(*peer.last_good) + "\n";
 }
 

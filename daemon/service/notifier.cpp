@@ -22,8 +22,8 @@ using config::Notify;
 using peers::EventLevel;
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_lines = 100;
-constexpr std::size_t longest_line = 1000;
+constexpr std::size_t most_lines_told = 100;
+constexpr std::size_t longest_line_told = 1000;
 
 /// Whom a notification goes to, for the log.
 std::string shown(const Notify& whom) {
@@ -48,7 +48,7 @@ std::string shown(const Notification& what) {
 std::string reason(const Notify& whom, const ChildResult& result) {
   if (whom.way != Notify::Way::url || result.end != ChildResult::End::exited || result.output.empty())
     return to_string(result);
-  return peers::printable(std::string_view(result.output).substr(0, result.output.find('\n')), longest_line);
+  return peers::printable(std::string_view(result.output).substr(0, result.output.find('\n')), longest_line_told);
 }
 
 /// A program of root's must be root's alone.
@@ -215,10 +215,10 @@ bool Notifier::try_again_later(Number number, const std::string& why) {
 void Notifier::log_output(const Delivery& delivery, const ChildResult& result) {
   const EventLevel level = result.succeeded() ? EventLevel::info : EventLevel::warning;
   std::string_view rest = result.output;
-  for (std::size_t lines = 0; !rest.empty() && lines < most_lines; ++lines) {
+  for (std::size_t lines = 0; !rest.empty() && lines < most_lines_told; ++lines) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     if (end > 0) {
-      tell_(level, shown(delivery.whom) + " says: " + peers::printable(rest.substr(0, end), longest_line),
+      tell_(level, shown(delivery.whom) + " says: " + peers::printable(rest.substr(0, end), longest_line_told),
             delivery.what->run);
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));

@@ -25,14 +25,13 @@
 namespace peerstage::peers::collect {
 namespace {
 
-using staging::Digest;
 using staging::Directory;
 
 PeerError cannot_collect(const std::string& why) {
   return {FailureKind::permanent, "cannot collect: " + why};
 }
 
-Digest sum_of_archive(const Directory& where, const std::string& name) {
+staging::Digest sum_of_archive(const Directory& where, const std::string& name) {
   const std::string shown = where.shown(name);
   const Descriptor file = where.open_file(name, O_RDONLY);
   struct stat status {};

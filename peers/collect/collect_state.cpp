@@ -6,7 +6,7 @@ namespace peerstage::peers::collect {
 namespace {
 
 constexpr const char* state_name = "peerstage.collect";
-constexpr const char* first_line = "peerstage collect 1";
+constexpr const char* state_heading = "peerstage collect 1";
 constexpr std::size_t longest_state = 256U << 20U;
 
 std::optional<CollectState::Published> read_published(Words& words) {
@@ -55,7 +55,7 @@ bool take_line(CollectState& state, std::string_view line) {
 }  // namespace
 
 std::optional<CollectState> read_collect_state(const staging::Directory& working) {
-  auto text = SealedText::read(working, state_name, first_line, longest_state);
+  auto text = SealedText::read(working, state_name, state_heading, longest_state);
   if (!text) return std::nullopt;
   CollectState state;
   while (const auto line = text->next())
@@ -65,7 +65,7 @@ std::optional<CollectState> read_collect_state(const staging::Directory& working
 
 void write_collect_state(const staging::Directory& working, const std::optional<staging::Ownership>& owner,
                          const CollectState& state) {
-  SealedWriter writer(working, state_name, owner, first_line);
+  SealedWriter writer(working, state_name, owner, state_heading);
   writer.line("collect-dir " + escaped_name(state.collect_dir));
   writer.line(std::string("base ") + (state.base == Base::confirmed ? "confirmed" : "nothing"));
   writer.line(std::string("cedar-digests ") + (state.trusts_cedar ? "yes" : "no"));

@@ -14,7 +14,7 @@
 namespace peerstage::peers::collect {
 namespace {
 
-constexpr std::string_view first_line = "peerstage digest 1";
+constexpr std::string_view digest_heading = "peerstage digest 1";
 constexpr std::string_view collect_word = "collect ";
 constexpr std::size_t longest_digest = std::size_t{4} << 30U;
 constexpr std::string_view confirmed_ending = ".digest";
@@ -168,7 +168,7 @@ std::optional<std::string> archive_of_confirmed_digest(const std::string& file) 
 }
 
 std::optional<Digest> read_digest(const staging::Directory& working, const std::string& name) {
-  auto text = SealedText::read(working, name, first_line, longest_digest);
+  auto text = SealedText::read(working, name, digest_heading, longest_digest);
   if (!text) return std::nullopt;
   const auto head = text->next();
   if (!head || !head->starts_with(collect_word)) text->refuse_line("it does not say which collect wrote it");
@@ -190,7 +190,7 @@ std::string collect_of_digest(const staging::Directory& working, const std::stri
   const ssize_t got = file ? ::pread(file.get(), buffer.data(), buffer.size(), 0) : -1;
   if (got <= 0) return {};
   const std::string_view text(buffer.data(), static_cast<std::size_t>(got));
-  const std::string before = std::string(first_line) + "\n" + std::string(collect_word);
+  const std::string before = std::string(digest_heading) + "\n" + std::string(collect_word);
   const std::size_t end = text.find('\n', before.size());
   if (!text.starts_with(before) || end == std::string_view::npos) return {};
   return std::string(text.substr(before.size(), end - before.size()));
@@ -198,7 +198,7 @@ std::string collect_of_digest(const staging::Directory& working, const std::stri
 
 DigestWriter::DigestWriter(const staging::Directory& working, const std::string& archive,
                            const std::optional<staging::Ownership>& owner, const std::string& collect_id)
-    : writer_(working, pending_digest_name(archive), owner, first_line) {
+    : writer_(working, pending_digest_name(archive), owner, digest_heading) {
   writer_.line(std::string(collect_word) + collect_id);
 }
 

@@ -56,7 +56,7 @@ std::string describe(const std::string& machine, const ConnectionOptions& option
   return machine + " (" + printable(options.host, 300) + " " + port + ")";
 }
 
-struct KeyDeleter {
+struct HostKeyDeleter {
   void operator()(ssh_key key) const { ssh_key_free(key); }
 };
 
@@ -131,7 +131,7 @@ HostKey Session::host_key() const {
   if (ssh_get_server_publickey(handle(), &raw) != SSH_OK) {
     throw PeerError(FailureKind::hostile, target_ + " has shown no host key");
   }
-  const std::unique_ptr<ssh_key_struct, KeyDeleter> key(raw);
+  const std::unique_ptr<ssh_key_struct, HostKeyDeleter> key(raw);
   if (ssh_pki_export_pubkey_base64(key.get(), &base64) != SSH_OK) {
     throw PeerError(FailureKind::hostile, "the host key of " + target_ + " cannot be read");
   }

@@ -76,7 +76,7 @@ bool same_file(const struct stat& left, const struct stat& right) {
 }
 
 /// A peer's spool has a name that a peer can have; nothing else below our directory has.
-bool can_be_peer(const std::string& name) {
+bool can_be_spool(const std::string& name) {
   return !name.empty() && name.front() != '.';
 }
 
@@ -183,7 +183,7 @@ void StagingArea::remove_leftovers(const std::set<std::string>& configured_peers
   if (mode_ == RunMode::dry_run) return;
   private_directory().unlink(new_marker_name);
   for (const std::string& name : private_directory().list()) {
-    if (!can_be_peer(name)) continue;
+    if (!can_be_spool(name)) continue;
     try {
       remove_leftovers_of(name, configured_peers.contains(name), observer);
     } catch (const PeerError& error) {
