@@ -169,7 +169,7 @@ class Attempt {
     for (std::size_t i = 0; i < actions.size(); ++i) {
       const std::size_t step = first_step + i;
       if (order_.settled.contains(step)) continue;
-      if (const auto failure = act(actions[i], step)) return failure;
+      if (auto failure = act(actions[i], step)) return failure;
     }
     return std::nullopt;
   }

@@ -46,9 +46,9 @@ constexpr auto control_socket_name = "control";
 /// The process around the service: its loop, its signals, its socket, and whoever wants to hear of it.
 class DaemonProcess {
  public:
-  DaemonProcess(const ServiceConfig& config, Log& log, const LogFile& log_file, ServiceManager& manager)
+  DaemonProcess(const ServiceConfig& config, Log& log, LogFile log_file, ServiceManager& manager)
       : log_(log),
-        log_file_(log_file),
+        log_file_(std::move(log_file)),
         manager_(manager),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         notifications_(config.daemon.notify),
