@@ -18,6 +18,7 @@
 
 #include "peers/collect/archive_file.h"
 #include "peers/collect/content_hash.h"
+#include "peers/collect/digest.h"
 #include "peers/collect/extended_attributes.h"
 #include "peers/collect/holes.h"
 #include "peers/collect/owner_names.h"
@@ -260,6 +261,7 @@ class Archive::Writer {
   /// What was archived of a file that has several names.
   struct FirstName {
     std::string member;
+    FileStamp stamp;  ///< of the content that is in the archive
     std::optional<ContentSum> sum;
     nlink_t left;  ///< how many names may still come
   };
@@ -268,6 +270,8 @@ class Archive::Writer {
   std::optional<Archived> add_hard_link(const TreeEntry& entry) {
     const auto first = first_names_.find({entry.status.st_dev, entry.status.st_ino});
     if (first == first_names_.end() || first->second.member == member_name(entry.path)) return std::nullopt;
+    // Written to since: this name is not one for what is in the archive.
+    if (first->second.stamp != FileStamp::of(entry.status)) return std::nullopt;
     describe(entry, entry.status);
     archive_entry_copy_hardlink(member_.get(), first->second.member.c_str());
     archive_entry_unset_size(member_.get());
@@ -288,7 +292,8 @@ class Archive::Writer {
     Archived archived = add_content(entry, file.get(), status);
     if (status.st_nlink > 1 && archived.outcome == Outcome::whole) {
       first_names_.insert_or_assign(Inode{status.st_dev, status.st_ino},
-                                    FirstName{member_name(entry.path), archived.sum, status.st_nlink - 1});
+                                    FirstName{member_name(entry.path), FileStamp::of(status), archived.sum,
+                                              status.st_nlink - 1});
     }
     return archived;
   }

@@ -53,7 +53,8 @@ class Archive {
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
 
-  /// Hard links within one archive are kept. Never throws for what is wrong with the entry.
+  /// Hard links within one archive are kept, unless the file changed between two of its names: then the
+  /// archive holds both contents. Never throws for what is wrong with the entry.
   Archived add(const TreeEntry& entry);
   /// No member was written so far.
   bool empty() const;

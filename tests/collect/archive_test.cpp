@@ -254,6 +254,22 @@ TEST_F(InArchive, IsNoHardLinkOfItself) {
   EXPECT_THAT(members(), ElementsAre("file 7 644 f", "file 7 644 f"));
 }
 
+TEST_F(InArchive, IsNoHardLinkOfAnOlderContent) {
+  const std::string one = directory.write("t/one", "old");
+  for (const char* name : {"t/two", "t/three"}) fs::create_hard_link(one, directory / name);
+  Archive::Options summing = options();
+  summing.sum_contents = true;
+  Archive archive(place_, "a.tar", summing);
+  archive.add(entry("t/one"));
+  directory.write("t/one", "newer");
+  const ContentSum now = sum_of_file(one);
+  EXPECT_EQ(archive.add(entry("t/two")).sum, now);
+  EXPECT_EQ(archive.add(entry("t/three")).sum, now);
+  archive.commit();
+  EXPECT_THAT(members(),
+              ElementsAre("file 3 644 t/one", "file 5 644 t/two", "hardlink 0 644 t/three t/two"));
+}
+
 TEST_F(InArchive, KeepsHolesAndSizesBeyondEightGiB) {
   const std::string file = directory.write("t/f", "begin");
   constexpr off_t size = 9LL << 30;
