@@ -291,9 +291,9 @@ class Archive::Writer {
     if (!S_ISREG(status.st_mode)) return not_archived(ELOOP, entry);
     Archived archived = add_content(entry, file.get(), status);
     if (status.st_nlink > 1 && archived.outcome == Outcome::whole) {
-      first_names_.insert_or_assign(Inode{status.st_dev, status.st_ino},
-                                    FirstName{member_name(entry.path), FileStamp::of(status), archived.sum,
-                                              status.st_nlink - 1});
+      first_names_.insert_or_assign(
+          Inode{status.st_dev, status.st_ino},
+          FirstName{member_name(entry.path), FileStamp::of(status), archived.sum, status.st_nlink - 1});
     }
     return archived;
   }

@@ -266,8 +266,7 @@ TEST_F(InArchive, IsNoHardLinkOfAnOlderContent) {
   EXPECT_EQ(archive.add(entry("t/two")).sum, now);
   EXPECT_EQ(archive.add(entry("t/three")).sum, now);
   archive.commit();
-  EXPECT_THAT(members(),
-              ElementsAre("file 3 644 t/one", "file 5 644 t/two", "hardlink 0 644 t/three t/two"));
+  EXPECT_THAT(members(), ElementsAre("file 3 644 t/one", "file 5 644 t/two", "hardlink 0 644 t/three t/two"));
 }
 
 TEST_F(InArchive, KeepsHolesAndSizesBeyondEightGiB) {

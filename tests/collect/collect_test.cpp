@@ -432,6 +432,105 @@ TEST_F(IncrementalTest, HoldsAllOfTheDayWhenItIsStagedTwiceADay) {
   EXPECT_EQ(collect_whole().items.at(0).status, Status::nothing_new);
 }
 
+/// Collected in the evening, and staged in the night.
+class EveningTest : public IncrementalTest {
+ protected:
+  /// The master comes after midnight: on the day of the next collect.
+  void stage_after_midnight() {
+    next_day();
+    stage();
+    fs::last_write_time(in_collect("cback.stage"), fs::file_time_type::clock::now() + ahead_);
+  }
+};
+
+TEST_F(EveningTest, HoldsWhatIsNotStagedSinceTheDayBefore) {
+  collect_whole();
+  stage_after_midnight();
+  write("d/b", "b2");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/a", "a1"}, {"d/b", "b2"}})) << "the day is not over";
+  for (int day = 1; day < 5; ++day) {
+    stage_after_midnight();
+    const std::string now = "c" + std::to_string(day), before = "c" + std::to_string(day - 1);
+    write("d/" + now, "x");
+    collect_whole();
+    EXPECT_EQ(archived(), day == 1 ? (Files{{"d/b", "b2"}, {"d/c1", "x"}})
+                                   : (Files{{"d/" + before, "x"}, {"d/" + now, "x"}}))
+        << day;
+  }
+}
+
+TEST_F(EveningTest, GoesOnFromWhatWaitsWhenANightWasWithoutMaster) {
+  collect_whole();
+  stage_after_midnight();
+  collect_whole();
+  stage_after_midnight();
+  write("d/b", "b2");
+  collect_whole();  // starts from the first
+  next_day();
+  write("d/c", "c1");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/b", "b2"}, {"d/c", "c1"}}));
+}
+
+TEST_F(EveningTest, ForgetsWhatWaitsWhereItMayHaveBeenReplaced) {
+  back_up();
+  write("d/b", "b2");
+  collect_whole();
+  ahead_ = std::chrono::hours(0);
+  stage();
+  write("d/b", "b3");
+  collect_whole();  // perhaps staged on the same day, and nobody told
+  for (const auto& entry : fs::directory_iterator(plan_.collect_dir)) fs::remove(entry);
+  next_day();
+  write("d/b", "b2");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/b", "b2"}}));
+}
+
+TEST_F(EveningTest, BeginsAnewAlthoughSomethingOlderWaits) {
+  back_up();
+  write("d/b", "b2");
+  collect_whole();
+  stage_after_midnight();
+  write("d/b", "b3");
+  collect_whole();  // lets the one before wait
+  stage_after_midnight();
+  options_.full = true;
+  collect_whole();
+  options_.full = false;
+  next_day();  // and it was not staged
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/a", "a1"}, {"d/b", "b3"}}));
+}
+
+TEST_F(EveningTest, LosesNothingWhereverItIsKilled) {
+  back_up();
+  for (unsigned n = 1;; ++n) {
+    const std::string change = "change " + std::to_string(n);
+    write("d/b", change);
+    collect_whole();
+    stage_after_midnight();
+    write("d/c", change);
+    const auto result = test::kill_at_system_call({SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_fsync}, n,
+                                                  [this] { collect(); });
+    if (result == test::TrapResult::impossible) GTEST_SKIP() << "ptrace(2) is not allowed here";
+    ASSERT_NE(result, test::TrapResult::failed) << n;
+    if (n % 2 == 0) next_day();
+    collect_whole();
+    EXPECT_EQ(archived()["d/c"], change) << n;
+    stage_after_midnight();
+    write("d/a", change);
+    collect_whole();
+    EXPECT_EQ(archived()["d/a"], change) << n;
+    stage_after_midnight();
+    if (result == test::TrapResult::ran_to_its_end) {
+      EXPECT_GT(n, 10U);
+      return;
+    }
+  }
+}
+
 TEST_F(IncrementalTest, BeginsAnewUntilThatIsStaged) {
   const Files all{{"d/a", "a1"}, {"d/b", "b1"}};
   back_up();
