@@ -50,12 +50,13 @@ class TreeReceiver {
 /// Walks a directory, `top` itself included, in the order of the directories, holding no more than the
 /// directories on the way down. What is gone before it could be looked at was never there. A top that does
 /// not exist or is no directory (a link to one is one) throws PeerError. What the receiver throws ends it.
+/// What lies deeper than 4000 directories fails.
 void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver);
 
 /// The directories that get an archive of their own by `recursion_level`, each with what its archive leaves
-/// to others: real directories down to so many levels, all of them where it is negative. The last is `top`
-/// itself. Level 0: `top` alone. As in Cedar Backup, excluded directories are not split; an ignore file
-/// counts for the archive of its own directory only.
+/// to others: real directories down to so many levels, all of them (of the first 200 levels) where it is
+/// negative. The last is `top` itself. Level 0: `top` alone. As in Cedar Backup, excluded directories are not
+/// split; an ignore file counts for the archive of its own directory only.
 struct TreePart {
   std::string top;
   std::vector<std::string> without;  ///< subdirectories that have an archive of their own
