@@ -170,6 +170,12 @@ class Walk {
       throw system_error("cannot collect the directory " + printable(top), errno);
   }
 
+  void run_below(Descriptor directory, const std::string& path) {
+    entry_.path = path;
+    if (!is_excluded() && !is_ignored(directory.get()))
+      enter(-1, std::move(directory), false, rules_.link_depth);
+  }
+
  private:
   /// So many directories on the way down are open; the kernel allows a program few descriptors.
   static constexpr std::size_t most_open = 64;
@@ -432,6 +438,17 @@ class Split {
 
 void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver) {
   Walk(rules, receiver).run(top);
+}
+
+bool walk_part(int top, const std::string& relative, const std::string& path, const TreeRules& rules,
+               TreeReceiver& receiver) {
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOCTTY;
+  Descriptor directory = open_beneath(top, relative, flags | O_NOATIME);
+  if (!directory && errno == EPERM) directory = open_beneath(top, relative, flags);
+  if (!directory && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR)) return false;
+  if (!directory) throw system_error("cannot collect the directory " + printable(path), errno);
+  Walk(rules, receiver).run_below(std::move(directory), path);
+  return true;
 }
 
 std::vector<TreePart> split_tree(const std::string& top, std::int64_t recursion_level,

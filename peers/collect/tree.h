@@ -53,6 +53,12 @@ class TreeReceiver {
 /// What lies deeper than 4000 directories fails.
 void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver);
 
+/// Walks a part (see split_tree) other than the whole: `relative` is its path below the open directory `top`,
+/// `path` the one by which it is told of. No link on the way is followed, so that whoever owns the tree
+/// cannot lead us out of it. False: there is no such directory any more. PeerError if it cannot be opened.
+bool walk_part(int top, const std::string& relative, const std::string& path, const TreeRules& rules,
+               TreeReceiver& receiver);
+
 /// The directories that get an archive of their own by `recursion_level`, each with what its archive leaves
 /// to others: real directories down to so many levels, all of them (of the first 200 levels) where it is
 /// negative. The last is `top` itself. Level 0: `top` alone. As in Cedar Backup, excluded directories are not

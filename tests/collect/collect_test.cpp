@@ -211,6 +211,32 @@ TEST_F(CollectTest, MakesArchivesOfSubdirectories) {
   EXPECT_EQ(files_of(archive_of("r/two")), (Files{{"r/two/sub/b", "2"}}));
 }
 
+TEST_F(CollectTest, FollowsNoPartOutOfTheTree) {
+  write("secret/s", "secret");
+  write("secret/below/s", "secret");
+  for (const char* name : {"d/a/below/s", "d/b/below/s", "d/c/below/s"}) write(name, "mine");
+  add("d").recursion_level = 2;
+  bool is_swapped = false;
+  unsigned asked = 0;
+  options_.cancelled = [&] {  // for every item, and for every entry
+    if (++asked == 2) {
+      for (const char* name : {"a", "b", "c"}) {
+        fs::rename(data(std::string("d/") + name), data(std::string("moved_") + name));
+        fs::create_directory_symlink(data("secret"), data(std::string("d/") + name));
+      }
+      is_swapped = true;
+    }
+    return false;
+  };
+  const CollectReport report = collect();
+  EXPECT_TRUE(is_swapped);
+  EXPECT_TRUE(report.marked);
+  EXPECT_EQ(report.items.at(0).failure, "");
+  EXPECT_FALSE(report.items.at(0).archives.empty());
+  for (const std::string& archive : report.items.at(0).archives)
+    for (const auto& [name, content] : files_of(archive)) EXPECT_NE(content, "secret") << name;
+}
+
 TEST_F(CollectTest, RemovesTheStagedArchiveOfASubdirectoryThatIsNoMore) {
   write("r/one/a", "1");
   write("r/c", "3");
