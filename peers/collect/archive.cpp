@@ -236,7 +236,11 @@ class Archive::Writer {
   Archived add_directory(const TreeEntry& entry) {
     if (!is_whole()) return {};
     describe(entry, entry.status);
-    if (entry.opened >= 0) add_attributes_of(entry.opened, member_.get());
+    if (entry.opened >= 0) {
+      add_attributes_of(entry.opened, member_.get());
+    } else {
+      add_attributes_of(entry.is_followed_link ? entry.path + "/." : entry.path, member_.get());
+    }
     return write_header(entry).value_or(Archived{});
   }
 

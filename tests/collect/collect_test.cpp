@@ -8,11 +8,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "peers/collect/digest.h"
 #include "peers/collect/tree.h"
 #include "tests/collect/collect_fixture.h"
+#include "tests/support/shell.h"
 #include "tests/support/system_call_trap.h"
 #include "tests/support/text_file.h"
 
@@ -674,6 +676,23 @@ TEST_F(IncrementalTest, HoldsTheDirectoriesAboveWhatIsNewAndThoseThatChanged) {
   collect_whole();
   EXPECT_THAT(names_of(archive()),
               UnorderedElementsAre("d/", "d/deep/", "d/deep/er/", "d/deep/er/x", "d/empty/"));
+}
+
+TEST_F(IncrementalTest, KeepsTheAttributesOfDirectoriesAboveWhatIsNew) {
+  plan_.content = config::ArchiveContent::whole;
+  write("d/e/f", "x");
+  if (::setxattr(data("d/e").c_str(), "user.color", "blue", 4, 0) != 0)
+    GTEST_SKIP() << "this file system knows no extended attributes";
+  back_up();
+  write("d/e/f", "y");
+  collect_whole();
+  const fs::path into = directory_.path() / "restored";
+  fs::create_directory(into);
+  test::output_of("tar -x --xattrs --xattrs-include='*' -C " + into.string() + " -f " +
+                  in_collect(archive()).string());
+  std::string color(4, '\0');
+  EXPECT_EQ(::getxattr((into.string() + data("d/e").string()).c_str(), "user.color", color.data(), 4), 4);
+  EXPECT_EQ(color, "blue");
 }
 
 TEST_F(IncrementalTest, WritesNothingWhereWholeDirectoriesAreTheSame) {
