@@ -55,18 +55,7 @@ std::string member_name(const std::string& path) {
   return start == std::string::npos ? "." : path.substr(start);
 }
 
-/// What openat(2) and its like take: an entry of the directory where we have that, else the whole path.
-struct Location {
-  int directory;
-  const char* name;
-};
-
-Location location_of(const TreeEntry& entry) {
-  if (entry.directory < 0) return {AT_FDCWD, entry.path.c_str()};
-  return {entry.directory, entry.path.c_str() + entry.path.rfind('/') + 1};
-}
-
-Descriptor open_file(const Location& at) {
+Descriptor open_file(const EntryLocation& at) {
   // O_NONBLOCK: it may have become a FIFO, which must not hold us.
   constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   Descriptor file(::openat(at.directory, at.name, flags | O_NOATIME));
@@ -245,7 +234,7 @@ class Archive::Writer {
   }
 
   Archived add_link(const TreeEntry& entry) {
-    const Location at = location_of(entry);
+    const EntryLocation at = location_of(entry);
     std::array<char, PATH_MAX> target{};
     const ssize_t length = ::readlinkat(at.directory, at.name, target.data(), target.size() - 1);
     if (length < 0) return not_archived(errno, entry);

@@ -80,7 +80,8 @@ const char* archive_ending(config::ArchiveMode mode);
 /// system knows no files without a name, or between two steps of a commit.
 void remove_unfinished_archives(const staging::Directory& where);
 
-/// The content sum of a file as it is now. Throws PeerError.
+/// The content sum of a file as it is now, where it was found. Throws PeerError.
+ContentSum sum_of_file(const TreeEntry& entry);
 ContentSum sum_of_file(const std::string& path);
 
 }  // namespace peerstage::peers::collect

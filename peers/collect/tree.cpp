@@ -436,6 +436,11 @@ class Split {
 
 }  // namespace
 
+EntryLocation location_of(const TreeEntry& entry) {
+  if (entry.directory < 0) return {AT_FDCWD, entry.path.c_str()};
+  return {entry.directory, entry.path.c_str() + entry.path.rfind('/') + 1};
+}
+
 void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver) {
   Walk(rules, receiver).run(top);
 }

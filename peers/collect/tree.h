@@ -36,6 +36,14 @@ struct TreeEntry {
   int opened = -1;
 };
 
+/// What openat(2) and its like take: a name in the directory in which the entry was found, where we have
+/// that, else its whole path. Valid as long as the entry is.
+struct EntryLocation {
+  int directory;
+  const char* name;
+};
+EntryLocation location_of(const TreeEntry& entry);
+
 /// Hears of the entries in the order in which they are archived: a directory before what is in it.
 class TreeReceiver {
  public:

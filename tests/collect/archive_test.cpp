@@ -539,6 +539,19 @@ TEST_F(InArchive, RemovesWhatInterruptedOnesHaveLeft) {
   EXPECT_THAT(left(), UnorderedElementsAre(".cback.archive-other", "etc.tar"));
 }
 
+TEST_F(InArchive, HasTheSumOfWhatStandsInTheDirectoryInWhichItWasFound) {
+  const ContentSum mine = sum_of_file(directory.write("d/f", "mine"));
+  directory.write("other/f", "not to be read");
+  const staging::Directory found = staging::Directory::open(directory / "d");
+  TreeEntry inside = entry("d/f");
+  inside.directory = found.descriptor();
+  fs::rename(directory / "d", directory / "moved");
+  fs::create_directory_symlink("other", directory / "d");
+  EXPECT_EQ(sum_of_file(inside), mine);
+  inside.path = "/" + std::string(5000, 'x') + "/f";
+  EXPECT_EQ(sum_of_file(inside), mine) << "however long its path is";
+}
+
 TEST(ContentSum, IsThatOfTheFile) {
   const test::TemporaryDirectory directory;
   const ContentSum sum = sum_of_file(directory.write("f", "abc"));
