@@ -20,11 +20,10 @@ using ContentSum = std::array<std::uint8_t, 20>;
 struct Archived {
   enum class Outcome {
     whole,
-    changed,    ///< it changed, grew or shrank while it was read, or its end could not be read; the archive
-                ///< holds a consistent member all the same: of the size that was announced, cut off or filled
-                ///< with zeros
+    changed,  ///< it changed, grew or shrank while it was read; the archive holds a consistent member all the
+              ///< same: of the size that was announced, cut off or filled with zeros
     vanished,   ///< it is not in the archive, and not where it was found any more
-    unreadable  ///< it is not in the archive
+    unreadable  ///< it is not in the archive, or with zeros for what could not be read
   };
   Outcome outcome = Outcome::whole;
   std::string sentence;           ///< printable; of all that is not whole

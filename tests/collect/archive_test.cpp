@@ -364,6 +364,39 @@ TEST_F(InArchive, IsNothingOfWhatIsGone) {
   EXPECT_THAT(members(), ElementsAre("file 1 644 there"));
 }
 
+/// The errors that a file has which is no file any more; here it is one.
+TEST_F(InArchive, IsUnreadableAndNotGoneWhileItStands) {
+  directory.write("f", "x");
+  fs::create_symlink("f", directory / "l");
+  for (const int error : {ENOENT, ENOTDIR, EINVAL, ENXIO, ELOOP}) {
+    EXPECT_TRUE(in_child([&] {
+      Archive archive(place_, "a.tar", options());
+      const TreeEntry file = entry("f"), link = entry("l");
+      test::fail_system_call(SYS_openat, error);
+      test::fail_system_call(SYS_readlinkat, error);
+      return archive.add(file).outcome == Outcome::unreadable &&
+             archive.add(link).outcome == Outcome::unreadable;
+    })) << error;
+  }
+}
+
+/// As of a disk that has gone bad behind the first piece.
+TEST_F(InArchive, IsUnreadableWhereItsEndIs) {
+  directory.write("f", std::string(1 << 20, 'x'));
+  for (const auto content : {ArchiveContent::cedar, ArchiveContent::whole}) {
+    EXPECT_TRUE(in_child([&] {
+      Archive archive(place_, "a.tar", options(content));
+      constexpr unsigned offset = 3;
+      test::fail_system_call_from(SYS_pread64, offset, 512U << 10U, EIO);
+      const Archived result = archive.add(entry("f"));
+      archive.commit();
+      return result.outcome == Outcome::unreadable &&
+             result.sentence.ends_with("what is behind byte 524288 cannot be read: Input/output error");
+    }));
+    EXPECT_THAT(members(), ElementsAre("file 1048576 644 f"));
+  }
+}
+
 TEST_F(InArchive, IsReadThroughTheDirectoryInWhichItWasFound) {
   directory.write("d/f", "mine");
   directory.write("other/f", "not to be read");
