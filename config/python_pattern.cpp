@@ -636,8 +636,14 @@ ExclusionPattern& ExclusionPattern::operator=(ExclusionPattern&& other) noexcept
 bool ExclusionPattern::excludes(const std::string& path) const {
   std::string converted;
   const std::string& text = is_ascii(path) ? path : (converted = with_surrogates(path));
-  return pcre2_match(compiled_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
-                     PCRE2_NO_UTF_CHECK, compiled_->data.get(), nullptr) >= 0;
+  const auto match = [&](std::uint32_t options) {
+    return pcre2_match(compiled_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
+                       PCRE2_NO_UTF_CHECK | options, compiled_->data.get(), nullptr);
+  };
+  int result = match(0);
+  // What was compiled to machine code has 32 KiB to remember where it may go back to; long paths need more.
+  if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = match(PCRE2_NO_JIT);
+  return result >= 0;
 }
 
 }  // namespace peerstage::config

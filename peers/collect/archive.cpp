@@ -18,6 +18,7 @@
 
 #include "peers/collect/archive_file.h"
 #include "peers/collect/content_hash.h"
+#include "peers/collect/digest.h"
 #include "peers/collect/extended_attributes.h"
 #include "peers/collect/holes.h"
 #include "peers/collect/owner_names.h"
@@ -54,18 +55,7 @@ std::string member_name(const std::string& path) {
   return start == std::string::npos ? "." : path.substr(start);
 }
 
-/// What openat(2) and its like take: an entry of the directory where we have that, else the whole path.
-struct Location {
-  int directory;
-  const char* name;
-};
-
-Location location_of(const TreeEntry& entry) {
-  if (entry.directory < 0) return {AT_FDCWD, entry.path.c_str()};
-  return {entry.directory, entry.path.c_str() + entry.path.rfind('/') + 1};
-}
-
-Descriptor open_file(const Location& at) {
+Descriptor open_file(const EntryLocation& at) {
   // O_NONBLOCK: it may have become a FIFO, which must not hold us.
   constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   Descriptor file(::openat(at.directory, at.name, flags | O_NOATIME));
@@ -85,14 +75,22 @@ Archived unreadable(int error, const TreeEntry& entry) {
   return {Outcome::unreadable, system_error("cannot read " + printable(entry.path), error).what(), {}};
 }
 
-/// What could not be opened.
+/// Whether the entry is still where it was found. In doubt it is.
+bool still_stands(const TreeEntry& entry) {
+  const EntryLocation at = location_of(entry);
+  struct stat now {};
+  if (::fstatat(at.directory, at.name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+    return errno != ENOENT && errno != ENOTDIR;
+  const struct stat& found = entry.status;
+  return now.st_dev == found.st_dev && now.st_ino == found.st_ino &&
+         (now.st_mode & S_IFMT) == (found.st_mode & S_IFMT);
+}
+
+/// What could not be opened. The error alone does not tell why: some file systems and drivers have the same
+/// ones for a file that has gone bad.
 Archived not_archived(int error, const TreeEntry& entry) {
-  // Of a regular file: it has become a link, or a socket. Of a link: it is none any more.
-  if (error == ELOOP || error == ENXIO || error == EINVAL)
-    return {Outcome::vanished, printable(entry.path) + " is not what it was any more", {}};
-  Archived archived = unreadable(error, entry);
-  if (error == ENOENT || error == ENOTDIR) archived.outcome = Outcome::vanished;
-  return archived;
+  if (still_stands(entry)) return unreadable(error, entry);
+  return {Outcome::vanished, printable(entry.path) + " is not what it was any more", {}};
 }
 
 bool is_untouched(const struct stat& before, const struct stat& after) {
@@ -235,12 +233,16 @@ class Archive::Writer {
   Archived add_directory(const TreeEntry& entry) {
     if (!is_whole()) return {};
     describe(entry, entry.status);
-    if (entry.opened >= 0) add_attributes_of(entry.opened, member_.get());
+    if (entry.opened >= 0) {
+      add_attributes_of(entry.opened, member_.get());
+    } else {
+      add_attributes_of(entry.is_followed_link ? entry.path + "/." : entry.path, member_.get());
+    }
     return write_header(entry).value_or(Archived{});
   }
 
   Archived add_link(const TreeEntry& entry) {
-    const Location at = location_of(entry);
+    const EntryLocation at = location_of(entry);
     std::array<char, PATH_MAX> target{};
     const ssize_t length = ::readlinkat(at.directory, at.name, target.data(), target.size() - 1);
     if (length < 0) return not_archived(errno, entry);
@@ -260,6 +262,7 @@ class Archive::Writer {
   /// What was archived of a file that has several names.
   struct FirstName {
     std::string member;
+    FileStamp stamp;  ///< of the content that is in the archive
     std::optional<ContentSum> sum;
     nlink_t left;  ///< how many names may still come
   };
@@ -268,6 +271,8 @@ class Archive::Writer {
   std::optional<Archived> add_hard_link(const TreeEntry& entry) {
     const auto first = first_names_.find({entry.status.st_dev, entry.status.st_ino});
     if (first == first_names_.end() || first->second.member == member_name(entry.path)) return std::nullopt;
+    // Written to since: this name is not one for what is in the archive.
+    if (first->second.stamp != FileStamp::of(entry.status)) return std::nullopt;
     describe(entry, entry.status);
     archive_entry_copy_hardlink(member_.get(), first->second.member.c_str());
     archive_entry_unset_size(member_.get());
@@ -287,18 +292,25 @@ class Archive::Writer {
     if (!S_ISREG(status.st_mode)) return not_archived(ELOOP, entry);
     Archived archived = add_content(entry, file.get(), status);
     if (status.st_nlink > 1 && archived.outcome == Outcome::whole) {
-      first_names_.insert_or_assign(Inode{status.st_dev, status.st_ino},
-                                    FirstName{member_name(entry.path), archived.sum, status.st_nlink - 1});
+      first_names_.insert_or_assign(
+          Inode{status.st_dev, status.st_ino},
+          FirstName{member_name(entry.path), FileStamp::of(status), archived.sum, status.st_nlink - 1});
     }
     return archived;
   }
+
+  /// Why a member does not hold what the file does.
+  struct Fault {
+    Outcome outcome = Outcome::whole;
+    std::string sentence;
+  };
 
   Archived add_content(const TreeEntry& entry, int file, struct stat status) {
     if (options_.sum_contents) hash_.begin();
     const std::vector<Extent> data = is_whole() ? data_with_holes(file, status) : std::vector<Extent>{};
     auto size = static_cast<std::uint64_t>(status.st_size);
     std::uint64_t start = 0;
-    std::string fault;
+    Fault fault;
     describe(entry, status);
     if (data.empty()) {
       // The first piece is read before anything is written, so that a file that cannot be read is not in the
@@ -354,15 +366,17 @@ class Archive::Writer {
     }
   }
 
-  /// From `start` up to `end`, with zeros for what cannot be had. Why it could not: empty if it could.
-  std::string copy(int file, std::uint64_t start, std::uint64_t end) {
+  /// From `start` up to `end`, with zeros for what cannot be had. Why it could not, if so.
+  Fault copy(int file, std::uint64_t start, std::uint64_t end) {
     while (start < end) {
       const ssize_t got = read_piece(file, start, end - start);
       if (got <= 0) {
         const int error = errno;
         put_zeros(end - start);
-        if (got == 0) return "it became shorter while it was read";
-        return system_error("what is behind byte " + std::to_string(start) + " cannot be read", error).what();
+        if (got == 0) return {Outcome::changed, "it became shorter while it was read"};
+        return {
+            Outcome::unreadable,
+            system_error("what is behind byte " + std::to_string(start) + " cannot be read", error).what()};
       }
       put({buffer_.data(), static_cast<std::size_t>(got)});
       start += static_cast<std::uint64_t>(got);
@@ -370,28 +384,28 @@ class Archive::Writer {
     return {};
   }
 
-  std::string copy_extents(int file, const std::vector<Extent>& data, std::uint64_t size) {
-    std::string fault;
+  Fault copy_extents(int file, const std::vector<Extent>& data, std::uint64_t size) {
+    Fault fault;
     std::uint64_t at = 0;
     for (const Extent& extent : data) {
       put_zeros(extent.offset - at);
-      std::string found = copy(file, extent.offset, extent.offset + extent.size);
-      if (fault.empty()) fault = std::move(found);
+      Fault found = copy(file, extent.offset, extent.offset + extent.size);
+      if (fault.outcome != Outcome::unreadable && found.outcome != Outcome::whole) fault = std::move(found);
       at = extent.offset + extent.size;
     }
     put_zeros(size - at);
     return fault;
   }
 
-  Archived judged(const TreeEntry& entry, int file, const struct stat& before, std::string fault) {
+  Archived judged(const TreeEntry& entry, int file, const struct stat& before, Fault fault) {
     Archived archived;
     if (options_.sum_contents) archived.sum = hash_.finish();
     struct stat after {};
-    if (fault.empty() && (::fstat(file, &after) != 0 || !is_untouched(before, after)))
-      fault = "it changed while it was read";
-    if (fault.empty()) return archived;
-    archived.outcome = Outcome::changed;
-    archived.sentence = printable(entry.path) + " is not archived as it is: " + fault;
+    if (fault.outcome == Outcome::whole && (::fstat(file, &after) != 0 || !is_untouched(before, after)))
+      fault = {Outcome::changed, "it changed while it was read"};
+    if (fault.outcome == Outcome::whole) return archived;
+    archived.outcome = fault.outcome;
+    archived.sentence = printable(entry.path) + " is not archived as it is: " + fault.sentence;
     return archived;
   }
 

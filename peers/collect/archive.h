@@ -20,11 +20,10 @@ using ContentSum = std::array<std::uint8_t, 20>;
 struct Archived {
   enum class Outcome {
     whole,
-    changed,    ///< it changed, grew or shrank while it was read, or its end could not be read; the archive
-                ///< holds a consistent member all the same: of the size that was announced, cut off or filled
-                ///< with zeros
+    changed,  ///< it changed, grew or shrank while it was read; the archive holds a consistent member all the
+              ///< same: of the size that was announced, cut off or filled with zeros
     vanished,   ///< it is not in the archive, and not where it was found any more
-    unreadable  ///< it is not in the archive
+    unreadable  ///< it is not in the archive, or with zeros for what could not be read
   };
   Outcome outcome = Outcome::whole;
   std::string sentence;           ///< printable; of all that is not whole
@@ -53,7 +52,8 @@ class Archive {
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
 
-  /// Hard links within one archive are kept. Never throws for what is wrong with the entry.
+  /// Hard links within one archive are kept, unless the file changed between two of its names: then the
+  /// archive holds both contents. Never throws for what is wrong with the entry.
   Archived add(const TreeEntry& entry);
   /// No member was written so far.
   bool empty() const;
@@ -79,7 +79,8 @@ const char* archive_ending(config::ArchiveMode mode);
 /// system knows no files without a name, or between two steps of a commit.
 void remove_unfinished_archives(const staging::Directory& where);
 
-/// The content sum of a file as it is now. Throws PeerError.
+/// The content sum of a file as it is now, where it was found. Throws PeerError.
+ContentSum sum_of_file(const TreeEntry& entry);
 ContentSum sum_of_file(const std::string& path);
 
 }  // namespace peerstage::peers::collect

@@ -18,7 +18,7 @@
 namespace peerstage::peers::collect {
 namespace {
 
-constexpr std::string_view pending_ending = ".pending";
+constexpr std::int64_t one_second = 1'000'000'000;
 
 std::string new_collect_id() {
   std::random_device random;
@@ -27,10 +27,10 @@ std::string new_collect_id() {
   return text.data();
 }
 
-/// Whether a time (ns since the epoch) is of an earlier local date than another.
-bool is_of_earlier_day(std::int64_t then, std::chrono::system_clock::time_point now) {
-  const auto then_seconds = static_cast<std::time_t>(then / 1'000'000'000);
-  const std::time_t now_seconds = std::chrono::system_clock::to_time_t(now);
+/// Whether a time is of an earlier local date than another; both in ns since the epoch.
+bool is_of_earlier_day(std::int64_t then, std::int64_t now) {
+  const auto then_seconds = static_cast<std::time_t>(then / one_second);
+  const auto now_seconds = static_cast<std::time_t>(now / one_second);
   std::tm then_date{}, now_date{};
   if (::localtime_r(&then_seconds, &then_date) == nullptr ||
       ::localtime_r(&now_seconds, &now_date) == nullptr)
@@ -38,12 +38,31 @@ bool is_of_earlier_day(std::int64_t then, std::chrono::system_clock::time_point 
   return std::pair(then_date.tm_year, then_date.tm_yday) < std::pair(now_date.tm_year, now_date.tm_yday);
 }
 
-/// The confirmed digest that a pending one may become. Absent: it is no pending digest.
-std::optional<std::string> confirmed_name_of(const std::string& file) {
-  if (!file.ends_with(pending_ending)) return std::nullopt;
-  std::string name = file.substr(0, file.size() - pending_ending.size());
-  if (!archive_of_confirmed_digest(name)) return std::nullopt;
-  return name;
+bool is_of_earlier_day(std::int64_t then, std::chrono::system_clock::time_point now) {
+  return is_of_earlier_day(then, std::chrono::system_clock::to_time_t(now) * one_second);
+}
+
+/// Digests that are not confirmed have a second ending.
+enum class Unconfirmed { pending, waiting };
+
+struct UnconfirmedDigest {
+  Unconfirmed kind;
+  std::string archive;
+};
+
+/// Absent: the file is none.
+std::optional<UnconfirmedDigest> unconfirmed_digest(const std::string& file) {
+  const std::size_t dot = file.rfind('.');
+  const auto archive = archive_of_confirmed_digest(file.substr(0, std::min(dot, file.size())));
+  if (!archive) return std::nullopt;
+  if (file == pending_digest_name(*archive)) return UnconfirmedDigest{Unconfirmed::pending, *archive};
+  if (file == waiting_digest_name(*archive)) return UnconfirmedDigest{Unconfirmed::waiting, *archive};
+  return std::nullopt;
+}
+
+void rename_within(const staging::Directory& where, const std::string& from, const std::string& to) {
+  if (::renameat(where.descriptor(), from.c_str(), where.descriptor(), to.c_str()) != 0)
+    throw system_error("cannot rename " + where.shown(from) + " to " + where.shown(to), errno);
 }
 
 }  // namespace
@@ -109,14 +128,13 @@ void CollectMemory::judge() {
   }
 }
 
-/// Can be repeated after a crash: what was made before bears the id of the collect, too.
-void CollectMemory::make_confirmed() {
-  const std::string& id = state_.published->id;
+/// Can be repeated after a crash: what was made before bears the id of the collect, too. A crash may also
+/// have come when half of its digests had begun to wait.
+void CollectMemory::make_confirmed(const std::string& id) {
   for (const std::string& file : working_.list()) {
-    const auto name = confirmed_name_of(file);
-    if (!name || collect_of_digest(working_, file) != id) continue;
-    if (::renameat(working_.descriptor(), file.c_str(), working_.descriptor(), name->c_str()) != 0)
-      throw system_error("cannot rename " + working_.shown(file) + " to " + working_.shown(*name), errno);
+    const auto digest = unconfirmed_digest(file);
+    if (digest && collect_of_digest(working_, file) == id)
+      rename_within(working_, file, confirmed_digest_name(digest->archive));
   }
   if (state_.base == Base::confirmed) return;
   // All was collected, so whatever says something older is about items that are no more.
@@ -128,9 +146,54 @@ void CollectMemory::make_confirmed() {
   state_.base = Base::confirmed;
 }
 
-void CollectMemory::forget_pending() const {
-  for (const std::string& file : working_.list())
-    if (confirmed_name_of(file)) working_.unlink(file);
+/// Can be repeated likewise.
+void CollectMemory::let_wait(const std::string& id) const {
+  for (const std::string& file : working_.list()) {
+    const auto digest = unconfirmed_digest(file);
+    if (digest && digest->kind == Unconfirmed::pending && collect_of_digest(working_, file) == id)
+      rename_within(working_, file, waiting_digest_name(digest->archive));
+  }
+}
+
+/// What neither waits nor is confirmed.
+void CollectMemory::forget_others() const {
+  for (const std::string& file : working_.list()) {
+    const auto digest = unconfirmed_digest(file);
+    if (!digest) continue;
+    const bool waits = digest->kind == Unconfirmed::waiting && state_.waiting &&
+                       collect_of_digest(working_, file) == state_.waiting->id;
+    if (!waits) working_.unlink(file);
+  }
+}
+
+/// Whether the collect after the waiting one may have been staged into the same day, over its archives: then
+/// what those held counts no more.
+bool CollectMemory::is_over_waiting_one() const {
+  if (is_of_others_) return true;
+  const auto& published = state_.published;
+  return published &&
+         !is_of_earlier_day(state_.waiting->staged, published->staged.value_or(published->modified));
+}
+
+void CollectMemory::settle_waiting(std::chrono::system_clock::time_point now) {
+  if (!state_.waiting) return;
+  if (is_over_waiting_one()) {
+    state_.waiting.reset();
+  } else if (is_of_earlier_day(state_.waiting->staged, now)) {
+    make_confirmed(state_.waiting->id);
+    state_.waiting.reset();
+  }
+}
+
+void CollectMemory::settle_published(Base base, std::chrono::system_clock::time_point now) {
+  const auto published = std::exchange(state_.published, std::nullopt);
+  if (!published || !published->staged) return;
+  if (is_of_earlier_day(*published->staged, now)) {
+    make_confirmed(published->id);
+  } else if (base == Base::confirmed) {
+    let_wait(published->id);
+    state_.waiting = CollectState::Waiting{published->id, *published->staged};
+  }
 }
 
 void CollectMemory::note_staged() {
@@ -138,16 +201,17 @@ void CollectMemory::note_staged() {
 }
 
 void CollectMemory::begin(Base base, std::chrono::system_clock::time_point now) {
-  const auto& published = state_.published;
-  if (published && published->staged && is_of_earlier_day(*published->staged, now)) make_confirmed();
+  settle_waiting(now);
+  settle_published(base, now);
   working_.sync();
-  state_.published.reset();
   if (base == Base::nothing) {
     state_.base = Base::nothing;
     state_.trusts_cedar = false;
+    // Confirmed later, it would end what begins anew now.
+    state_.waiting.reset();
   }
   write_collect_state(working_, owner_, state_);
-  forget_pending();
+  forget_others();
 }
 
 bool CollectMemory::knows_staged(const struct stat& status) const {

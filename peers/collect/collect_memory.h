@@ -32,11 +32,13 @@ class CollectMemory {
   /// Writes down that the last collect is staged, if it is, for the time when its markers are gone.
   void note_staged();
 
-  /// Before a collect changes anything: makes the pending digests the confirmed ones, or forgets them.
-  /// Durable when it returns. `base` is `nothing` for a collect of all.
+  /// Before a collect changes anything: makes the waiting and the pending digests the confirmed ones, lets
+  /// the pending ones wait, or forgets them. Durable when it returns. `base` is `nothing` for a collect of
+  /// all.
   ///
   /// What was staged on the day of `now` (local) is not confirmed yet: this collect may be staged into the
-  /// same day of the master, over the archives of the last one, and has to hold what they hold.
+  /// same day of the master, over the archives of the last one, and has to hold what they hold. It waits for
+  /// the end of the day, one collect at a time: a later one that was staged on the same day takes its place.
   void begin(Base base, std::chrono::system_clock::time_point now);
 
   /// Whether a file of the collect directory, as it was before this collect, is at a master.
@@ -60,8 +62,12 @@ class CollectMemory {
  private:
   void read_state();
   void judge();
-  void make_confirmed();
-  void forget_pending() const;
+  bool is_over_waiting_one() const;
+  void settle_waiting(std::chrono::system_clock::time_point now);
+  void settle_published(Base base, std::chrono::system_clock::time_point now);
+  void make_confirmed(const std::string& id);
+  void let_wait(const std::string& id) const;
+  void forget_others() const;
   std::optional<Digest> cedar_digest(const std::string& archive) const;
   void warn(const std::string& text) const { observer_.event(EventLevel::warning, text); }
 

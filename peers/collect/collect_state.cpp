@@ -20,6 +20,15 @@ std::optional<CollectState::Published> read_published(Words& words) {
   return published;
 }
 
+std::optional<CollectState::Waiting> read_waiting(Words& words) {
+  CollectState::Waiting waiting;
+  waiting.id = words.next();
+  const auto staged = words.number<std::int64_t>();
+  if (waiting.id.empty() || !staged) return std::nullopt;
+  waiting.staged = *staged;
+  return waiting;
+}
+
 /// False: the line means nothing.
 bool take_line(CollectState& state, std::string_view line) {
   Words words(line);
@@ -42,6 +51,10 @@ bool take_line(CollectState& state, std::string_view line) {
     const auto when = words.number<std::int64_t>();
     if (state.published) state.published->staged = when;
     return state.published && when;
+  }
+  if (key == "waiting") {
+    state.waiting = read_waiting(words);
+    return state.waiting.has_value();
   }
   const std::string_view value = words.rest();
   if (key == "base") {
@@ -74,6 +87,8 @@ void write_collect_state(const staging::Directory& working, const std::optional<
                 std::to_string(published->inode));
     if (published->staged) writer.line("staged " + std::to_string(*published->staged));
   }
+  if (const auto& waiting = state.waiting)
+    writer.line("waiting " + waiting->id + " " + std::to_string(waiting->staged));
   for (const std::string& archive : state.archives) writer.line("archive " + escaped_name(archive));
   writer.commit();
 }

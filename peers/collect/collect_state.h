@@ -24,11 +24,17 @@ struct CollectState {
     std::uint64_t inode = 0;                  ///< the same
     std::optional<std::int64_t> staged = {};  ///< when a master said that it has staged it, the same
   };
+  /// An earlier collect that is staged, but not confirmed yet: its day is not over.
+  struct Waiting {
+    std::string id;           ///< stands in its waiting digests
+    std::int64_t staged = 0;  ///< when a master said so, in ns since the epoch
+  };
   std::string collect_dir;
   Base base = Base::confirmed;
   bool trusts_cedar = true;            ///< digests of Cedar Backup serve where there is none of ours
   std::optional<Published> published;  ///< absent: nothing is pending
-  std::vector<std::string> archives;   ///< of ours in the collect directory
+  std::optional<Waiting> waiting;
+  std::vector<std::string> archives;  ///< of ours in the collect directory
 };
 
 /// Absent: there is none. PeerError for one that is broken.

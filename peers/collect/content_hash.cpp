@@ -45,12 +45,13 @@ ContentSum ContentHash::finish() {
   return sum;
 }
 
-ContentSum sum_of_file(const std::string& path) {
-  const std::string tried = "cannot read " + printable(path);
+ContentSum sum_of_file(const TreeEntry& entry) {
+  const EntryLocation at = location_of(entry);
+  const std::string tried = "cannot read " + printable(entry.path);
   // O_NONBLOCK: a FIFO of that name must not hold us.
   constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  Descriptor file(::open(path.c_str(), flags | O_NOATIME));
-  if (!file && errno == EPERM) file.reset(::open(path.c_str(), flags));
+  Descriptor file(::openat(at.directory, at.name, flags | O_NOATIME));
+  if (!file && errno == EPERM) file.reset(::openat(at.directory, at.name, flags));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) throw system_error(tried, errno);
   if (!S_ISREG(status.st_mode)) throw PeerError(FailureKind::permanent, tried + ": it is not a regular file");
@@ -66,6 +67,12 @@ ContentSum sum_of_file(const std::string& path) {
     if (got == 0) return hash.finish();
     hash.add({buffer.data(), static_cast<std::size_t>(got)});
   }
+}
+
+ContentSum sum_of_file(const std::string& path) {
+  TreeEntry entry;
+  entry.path = path;
+  return sum_of_file(entry);
 }
 
 }  // namespace peerstage::peers::collect

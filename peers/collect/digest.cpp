@@ -162,6 +162,10 @@ std::string pending_digest_name(const std::string& archive) {
   return confirmed_digest_name(archive) + ".pending";
 }
 
+std::string waiting_digest_name(const std::string& archive) {
+  return confirmed_digest_name(archive) + ".staged";
+}
+
 std::optional<std::string> archive_of_confirmed_digest(const std::string& file) {
   if (!file.ends_with(confirmed_ending)) return std::nullopt;
   return file.substr(0, file.size() - confirmed_ending.size());

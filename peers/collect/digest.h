@@ -80,6 +80,7 @@ class Digest {
 /// Names in the working directory, of the archive without its ending.
 std::string confirmed_digest_name(const std::string& archive);
 std::string pending_digest_name(const std::string& archive);
+std::string waiting_digest_name(const std::string& archive);
 /// The archive that a file in the working directory is the confirmed digest of. Absent: it is none.
 std::optional<std::string> archive_of_confirmed_digest(const std::string& file);
 

@@ -58,7 +58,7 @@ bool Increment::is_known_file(const TreeEntry& entry, const DigestEntry& known,
     return true;
   }
   if (known.stamp && known.stamp->size != stamp.size) return false;
-  if (sum_of_file(entry.path) != known.sum) return false;
+  if (sum_of_file(entry) != known.sum) return false;
   put(entry.path, described(entry, known.sum, now));
   return true;
 }

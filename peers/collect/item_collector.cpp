@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "peers/collect/exclusions.h"
 #include "peers/collect/increment.h"
+#include "peers/descriptor.h"
 #include "peers/failure.h"
 #include "peers/text.h"
 
@@ -156,6 +158,9 @@ class ArchiveFiller final : public TreeReceiver {
   std::vector<Passed> way_;
 };
 
+/// On its way up when a part is not there any more.
+struct PartIsGone {};
+
 /// Every ending that an archive of ours or of Cedar Backup may have.
 constexpr std::array<config::ArchiveMode, 4> all_modes = {
     config::ArchiveMode::tar, config::ArchiveMode::targz, config::ArchiveMode::tarbz2,
@@ -215,6 +220,7 @@ class ItemCollector {
     rules.link_depth = item_.link_depth;
     rules.dereference = item_.dereference;
     rules.content = run_.plan.content;
+    const Descriptor top(::open(item_.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     for (const TreePart& part : split_tree(item_.path, item_.recursion_level, rules)) {
       TreeRules own = rules;
       const std::set<std::string> without(part.without.begin(), part.without.end());
@@ -223,18 +229,29 @@ class ItemCollector {
           return without.contains(path) || rules.excludes(path);
         };
       }
-      collect_part(part.top, own);
+      collect_part(top.get(), part.top, own);
     }
   }
 
   /// One part that cannot be collected does not stop the others; one that was removed meanwhile is no part.
-  void collect_part(const std::string& top, const TreeRules& rules) {
+  void collect_part(int item_top, const std::string& top, const TreeRules& rules) {
     try {
-      fill(top, [&](TreeReceiver& receiver) { walk_tree(top, rules, receiver); });
+      fill(top, [&](TreeReceiver& receiver) {
+        if (top == item_.path) return walk_tree(top, rules, receiver);
+        if (!walk_part(item_top, below_item(top), top, rules, receiver)) throw PartIsGone{};
+      });
+    } catch (const PartIsGone&) {
+      return;
     } catch (const PeerError& error) {
       if (top != item_.path && is_gone(top)) return;
       if (report_.failure.empty()) report_.failure = error.what();
     }
+  }
+
+  /// Relative to the item, of whose path trailing slashes are no part.
+  std::string below_item(const std::string& part) const {
+    const std::size_t length = item_.path.find_last_not_of('/') + 1;
+    return part.substr(part.find_first_not_of('/', length));
   }
 
   template <typename Walk>

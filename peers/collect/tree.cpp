@@ -1,7 +1,6 @@
 #include "peers/collect/tree.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -63,10 +62,11 @@ const char* kind_of(mode_t mode) {
 }
 
 std::optional<std::string> read_link(int at, const char* name) {
-  std::array<char, PATH_MAX> target{};
+  std::string target(PATH_MAX, '\0');  // not on the stack, of which each level takes its part
   const ssize_t length = ::readlinkat(at, name, target.data(), target.size());
   if (length <= 0) return std::nullopt;
-  return std::string(target.data(), static_cast<std::size_t>(length));
+  target.resize(static_cast<std::size_t>(length));
+  return target;
 }
 
 /// Without ".", ".." and doubled slashes, by the text alone.
@@ -170,9 +170,17 @@ class Walk {
       throw system_error("cannot collect the directory " + printable(top), errno);
   }
 
+  void run_below(Descriptor directory, const std::string& path) {
+    entry_.path = path;
+    if (!is_excluded() && !is_ignored(directory.get()))
+      enter(-1, std::move(directory), false, rules_.link_depth);
+  }
+
  private:
   /// So many directories on the way down are open; the kernel allows a program few descriptors.
   static constexpr std::size_t most_open = 64;
+  /// A level takes some of the stack; this many take less than half of the usual 8 MiB.
+  static constexpr std::size_t most_levels = 4000;
 
   bool is_cedar() const { return rules_.content == config::ArchiveContent::cedar; }
   std::string& path() { return entry_.path; }
@@ -207,6 +215,13 @@ class Walk {
   void failed(const char* tried) {
     const int error = errno;
     receiver_.failed(path(), system_error(std::string(tried) + " " + printable(path()), error).what());
+  }
+
+  bool is_too_deep() const { return way_.size() >= most_levels; }
+
+  void say_too_deep() {
+    receiver_.failed(path(), "cannot collect what is below " + printable(path()) + ": it lies deeper than " +
+                                 std::to_string(most_levels) + " directories; move it up, or exclude it");
   }
 
   /// Tells of an open directory and of what is in it.
@@ -264,8 +279,10 @@ class Walk {
   void subdirectory(const Found& found, std::int64_t links) {
     Descriptor directory = open_directory(found.directory, found.name, O_NOFOLLOW);
     if (directory) {
-      if (!is_ignored(directory.get())) enter(found.directory, std::move(directory), false, links);
-      return;
+      if (is_ignored(directory.get())) return;
+      if (!is_too_deep()) return enter(found.directory, std::move(directory), false, links);
+      tell(found.directory, found.status);
+      return say_too_deep();
     }
     if (errno == ENOENT) return;
     const int error = errno;
@@ -311,12 +328,18 @@ class Walk {
       failed("cannot open the directory");
       return false;
     }
-    if (!is_ignored(directory.get())) enter(found.directory, std::move(directory), true, links);
+    if (is_ignored(directory.get())) return true;
+    if (is_too_deep()) {
+      say_too_deep();
+      return false;
+    }
+    enter(found.directory, std::move(directory), true, links);
     return true;
   }
 
   void dereference(const Found& found, const struct stat& target, std::int64_t links) {
     if (S_ISDIR(target.st_mode) && leads_back(target)) return;
+    if (S_ISDIR(target.st_mode) && is_too_deep()) return say_too_deep();
     auto own_path = path_of_target(found, target);
     if (!own_path) return;
     std::swap(path(), *own_path);
@@ -362,12 +385,16 @@ class Split {
     path_ = without_trailing_slashes(top);
     const Descriptor directory = open_directory(AT_FDCWD, path_.c_str(), 0);
     if (!directory) throw system_error("cannot collect the directory " + printable(top), errno);
+    if (level < 0 || level > most_levels) level = most_levels;
     if (level != 0 && !is_excluded()) last.without = subdirectories(directory.get(), level);
     parts_.push_back(std::move(last));
     return std::move(parts_);
   }
 
  private:
+  /// Each holds a descriptor, of which a program has a thousand. What is deeper has no part of its own.
+  static constexpr std::int64_t most_levels = 200;
+
   bool is_excluded() const { return rules_.excludes && rules_.excludes(path_); }
 
   /// Makes a part of each, and returns their paths. What cannot be listed is not split; its walk will tell.
@@ -409,8 +436,24 @@ class Split {
 
 }  // namespace
 
+EntryLocation location_of(const TreeEntry& entry) {
+  if (entry.directory < 0) return {AT_FDCWD, entry.path.c_str()};
+  return {entry.directory, entry.path.c_str() + entry.path.rfind('/') + 1};
+}
+
 void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver) {
   Walk(rules, receiver).run(top);
+}
+
+bool walk_part(int top, const std::string& relative, const std::string& path, const TreeRules& rules,
+               TreeReceiver& receiver) {
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOCTTY;
+  Descriptor directory = open_beneath(top, relative, flags | O_NOATIME);
+  if (!directory && errno == EPERM) directory = open_beneath(top, relative, flags);
+  if (!directory && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR)) return false;
+  if (!directory) throw system_error("cannot collect the directory " + printable(path), errno);
+  Walk(rules, receiver).run_below(std::move(directory), path);
+  return true;
 }
 
 std::vector<TreePart> split_tree(const std::string& top, std::int64_t recursion_level,

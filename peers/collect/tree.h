@@ -36,6 +36,14 @@ struct TreeEntry {
   int opened = -1;
 };
 
+/// What openat(2) and its like take: a name in the directory in which the entry was found, where we have
+/// that, else its whole path. Valid as long as the entry is.
+struct EntryLocation {
+  int directory;
+  const char* name;
+};
+EntryLocation location_of(const TreeEntry& entry);
+
 /// Hears of the entries in the order in which they are archived: a directory before what is in it.
 class TreeReceiver {
  public:
@@ -50,12 +58,19 @@ class TreeReceiver {
 /// Walks a directory, `top` itself included, in the order of the directories, holding no more than the
 /// directories on the way down. What is gone before it could be looked at was never there. A top that does
 /// not exist or is no directory (a link to one is one) throws PeerError. What the receiver throws ends it.
+/// What lies deeper than 4000 directories fails.
 void walk_tree(const std::string& top, const TreeRules& rules, TreeReceiver& receiver);
 
+/// Walks a part (see split_tree) other than the whole: `relative` is its path below the open directory `top`,
+/// `path` the one by which it is told of. No link on the way is followed, so that whoever owns the tree
+/// cannot lead us out of it. False: there is no such directory any more. PeerError if it cannot be opened.
+bool walk_part(int top, const std::string& relative, const std::string& path, const TreeRules& rules,
+               TreeReceiver& receiver);
+
 /// The directories that get an archive of their own by `recursion_level`, each with what its archive leaves
-/// to others: real directories down to so many levels, all of them where it is negative. The last is `top`
-/// itself. Level 0: `top` alone. As in Cedar Backup, excluded directories are not split; an ignore file
-/// counts for the archive of its own directory only.
+/// to others: real directories down to so many levels, all of them (of the first 200 levels) where it is
+/// negative. The last is `top` itself. Level 0: `top` alone. As in Cedar Backup, excluded directories are not
+/// split; an ignore file counts for the archive of its own directory only.
 struct TreePart {
   std::string top;
   std::vector<std::string> without;  ///< subdirectories that have an archive of their own

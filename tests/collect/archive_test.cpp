@@ -254,6 +254,21 @@ TEST_F(InArchive, IsNoHardLinkOfItself) {
   EXPECT_THAT(members(), ElementsAre("file 7 644 f", "file 7 644 f"));
 }
 
+TEST_F(InArchive, IsNoHardLinkOfAnOlderContent) {
+  const std::string one = directory.write("t/one", "old");
+  for (const char* name : {"t/two", "t/three"}) fs::create_hard_link(one, directory / name);
+  Archive::Options summing = options();
+  summing.sum_contents = true;
+  Archive archive(place_, "a.tar", summing);
+  archive.add(entry("t/one"));
+  directory.write("t/one", "newer");
+  const ContentSum now = sum_of_file(one);
+  EXPECT_EQ(archive.add(entry("t/two")).sum, now);
+  EXPECT_EQ(archive.add(entry("t/three")).sum, now);
+  archive.commit();
+  EXPECT_THAT(members(), ElementsAre("file 3 644 t/one", "file 5 644 t/two", "hardlink 0 644 t/three t/two"));
+}
+
 TEST_F(InArchive, KeepsHolesAndSizesBeyondEightGiB) {
   const std::string file = directory.write("t/f", "begin");
   constexpr off_t size = 9LL << 30;
@@ -347,6 +362,39 @@ TEST_F(InArchive, IsNothingOfWhatIsGone) {
   }
   archive.commit();
   EXPECT_THAT(members(), ElementsAre("file 1 644 there"));
+}
+
+/// The errors that a file has which is no file any more; here it is one.
+TEST_F(InArchive, IsUnreadableAndNotGoneWhileItStands) {
+  directory.write("f", "x");
+  fs::create_symlink("f", directory / "l");
+  for (const int error : {ENOENT, ENOTDIR, EINVAL, ENXIO, ELOOP}) {
+    EXPECT_TRUE(in_child([&] {
+      Archive archive(place_, "a.tar", options());
+      const TreeEntry file = entry("f"), link = entry("l");
+      test::fail_system_call(SYS_openat, error);
+      test::fail_system_call(SYS_readlinkat, error);
+      return archive.add(file).outcome == Outcome::unreadable &&
+             archive.add(link).outcome == Outcome::unreadable;
+    })) << error;
+  }
+}
+
+/// As of a disk that has gone bad behind the first piece.
+TEST_F(InArchive, IsUnreadableWhereItsEndIs) {
+  directory.write("f", std::string(1 << 20, 'x'));
+  for (const auto content : {ArchiveContent::cedar, ArchiveContent::whole}) {
+    EXPECT_TRUE(in_child([&] {
+      Archive archive(place_, "a.tar", options(content));
+      constexpr unsigned offset = 3;
+      test::fail_system_call_from(SYS_pread64, offset, 512U << 10U, EIO);
+      const Archived result = archive.add(entry("f"));
+      archive.commit();
+      return result.outcome == Outcome::unreadable &&
+             result.sentence.ends_with("what is behind byte 524288 cannot be read: Input/output error");
+    }));
+    EXPECT_THAT(members(), ElementsAre("file 1048576 644 f"));
+  }
 }
 
 TEST_F(InArchive, IsReadThroughTheDirectoryInWhichItWasFound) {
@@ -522,6 +570,19 @@ TEST_F(InArchive, RemovesWhatInterruptedOnesHaveLeft) {
   into.write("etc.tar", "whole");
   remove_unfinished_archives(place_);
   EXPECT_THAT(left(), UnorderedElementsAre(".cback.archive-other", "etc.tar"));
+}
+
+TEST_F(InArchive, HasTheSumOfWhatStandsInTheDirectoryInWhichItWasFound) {
+  const ContentSum mine = sum_of_file(directory.write("d/f", "mine"));
+  directory.write("other/f", "not to be read");
+  const staging::Directory found = staging::Directory::open(directory / "d");
+  TreeEntry inside = entry("d/f");
+  inside.directory = found.descriptor();
+  fs::rename(directory / "d", directory / "moved");
+  fs::create_directory_symlink("other", directory / "d");
+  EXPECT_EQ(sum_of_file(inside), mine);
+  inside.path = "/" + std::string(5000, 'x') + "/f";
+  EXPECT_EQ(sum_of_file(inside), mine) << "however long its path is";
 }
 
 TEST(ContentSum, IsThatOfTheFile) {

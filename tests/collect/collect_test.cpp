@@ -8,11 +8,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "peers/collect/digest.h"
 #include "peers/collect/tree.h"
 #include "tests/collect/collect_fixture.h"
+#include "tests/support/shell.h"
 #include "tests/support/system_call_trap.h"
 #include "tests/support/text_file.h"
 
@@ -209,6 +211,32 @@ TEST_F(CollectTest, MakesArchivesOfSubdirectories) {
               UnorderedElementsAre(archive_of("r"), archive_of("r/one"), archive_of("r/two")));
   EXPECT_EQ(files_of(archive_of("r")), (Files{{"r/c", "3"}}));
   EXPECT_EQ(files_of(archive_of("r/two")), (Files{{"r/two/sub/b", "2"}}));
+}
+
+TEST_F(CollectTest, FollowsNoPartOutOfTheTree) {
+  write("secret/s", "secret");
+  write("secret/below/s", "secret");
+  for (const char* name : {"d/a/below/s", "d/b/below/s", "d/c/below/s"}) write(name, "mine");
+  add("d").recursion_level = 2;
+  bool is_swapped = false;
+  unsigned asked = 0;
+  options_.cancelled = [&] {  // for every item, and for every entry
+    if (++asked == 2) {
+      for (const char* name : {"a", "b", "c"}) {
+        fs::rename(data(std::string("d/") + name), data(std::string("moved_") + name));
+        fs::create_directory_symlink(data("secret"), data(std::string("d/") + name));
+      }
+      is_swapped = true;
+    }
+    return false;
+  };
+  const CollectReport report = collect();
+  EXPECT_TRUE(is_swapped);
+  EXPECT_TRUE(report.marked);
+  EXPECT_EQ(report.items.at(0).failure, "");
+  EXPECT_FALSE(report.items.at(0).archives.empty());
+  for (const std::string& archive : report.items.at(0).archives)
+    for (const auto& [name, content] : files_of(archive)) EXPECT_NE(content, "secret") << name;
 }
 
 TEST_F(CollectTest, RemovesTheStagedArchiveOfASubdirectoryThatIsNoMore) {
@@ -432,6 +460,105 @@ TEST_F(IncrementalTest, HoldsAllOfTheDayWhenItIsStagedTwiceADay) {
   EXPECT_EQ(collect_whole().items.at(0).status, Status::nothing_new);
 }
 
+/// Collected in the evening, and staged in the night.
+class EveningTest : public IncrementalTest {
+ protected:
+  /// The master comes after midnight: on the day of the next collect.
+  void stage_after_midnight() {
+    next_day();
+    stage();
+    fs::last_write_time(in_collect("cback.stage"), fs::file_time_type::clock::now() + ahead_);
+  }
+};
+
+TEST_F(EveningTest, HoldsWhatIsNotStagedSinceTheDayBefore) {
+  collect_whole();
+  stage_after_midnight();
+  write("d/b", "b2");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/a", "a1"}, {"d/b", "b2"}})) << "the day is not over";
+  for (int day = 1; day < 5; ++day) {
+    stage_after_midnight();
+    const std::string now = "c" + std::to_string(day), before = "c" + std::to_string(day - 1);
+    write("d/" + now, "x");
+    collect_whole();
+    EXPECT_EQ(archived(), day == 1 ? (Files{{"d/b", "b2"}, {"d/c1", "x"}})
+                                   : (Files{{"d/" + before, "x"}, {"d/" + now, "x"}}))
+        << day;
+  }
+}
+
+TEST_F(EveningTest, GoesOnFromWhatWaitsWhenANightWasWithoutMaster) {
+  collect_whole();
+  stage_after_midnight();
+  collect_whole();
+  stage_after_midnight();
+  write("d/b", "b2");
+  collect_whole();  // starts from the first
+  next_day();
+  write("d/c", "c1");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/b", "b2"}, {"d/c", "c1"}}));
+}
+
+TEST_F(EveningTest, ForgetsWhatWaitsWhereItMayHaveBeenReplaced) {
+  back_up();
+  write("d/b", "b2");
+  collect_whole();
+  ahead_ = std::chrono::hours(0);
+  stage();
+  write("d/b", "b3");
+  collect_whole();  // perhaps staged on the same day, and nobody told
+  for (const auto& entry : fs::directory_iterator(plan_.collect_dir)) fs::remove(entry);
+  next_day();
+  write("d/b", "b2");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/b", "b2"}}));
+}
+
+TEST_F(EveningTest, BeginsAnewAlthoughSomethingOlderWaits) {
+  back_up();
+  write("d/b", "b2");
+  collect_whole();
+  stage_after_midnight();
+  write("d/b", "b3");
+  collect_whole();  // lets the one before wait
+  stage_after_midnight();
+  options_.full = true;
+  collect_whole();
+  options_.full = false;
+  next_day();  // and it was not staged
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/a", "a1"}, {"d/b", "b3"}}));
+}
+
+TEST_F(EveningTest, LosesNothingWhereverItIsKilled) {
+  back_up();
+  for (unsigned n = 1;; ++n) {
+    const std::string change = "change " + std::to_string(n);
+    write("d/b", change);
+    collect_whole();
+    stage_after_midnight();
+    write("d/c", change);
+    const auto result = test::kill_at_system_call({SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_fsync}, n,
+                                                  [this] { collect(); });
+    if (result == test::TrapResult::impossible) GTEST_SKIP() << "ptrace(2) is not allowed here";
+    ASSERT_NE(result, test::TrapResult::failed) << n;
+    if (n % 2 == 0) next_day();
+    collect_whole();
+    EXPECT_EQ(archived()["d/c"], change) << n;
+    stage_after_midnight();
+    write("d/a", change);
+    collect_whole();
+    EXPECT_EQ(archived()["d/a"], change) << n;
+    stage_after_midnight();
+    if (result == test::TrapResult::ran_to_its_end) {
+      EXPECT_GT(n, 10U);
+      return;
+    }
+  }
+}
+
 TEST_F(IncrementalTest, BeginsAnewUntilThatIsStaged) {
   const Files all{{"d/a", "a1"}, {"d/b", "b1"}};
   back_up();
@@ -549,6 +676,23 @@ TEST_F(IncrementalTest, HoldsTheDirectoriesAboveWhatIsNewAndThoseThatChanged) {
   collect_whole();
   EXPECT_THAT(names_of(archive()),
               UnorderedElementsAre("d/", "d/deep/", "d/deep/er/", "d/deep/er/x", "d/empty/"));
+}
+
+TEST_F(IncrementalTest, KeepsTheAttributesOfDirectoriesAboveWhatIsNew) {
+  plan_.content = config::ArchiveContent::whole;
+  write("d/e/f", "x");
+  if (::setxattr(data("d/e").c_str(), "user.color", "blue", 4, 0) != 0)
+    GTEST_SKIP() << "this file system knows no extended attributes";
+  back_up();
+  write("d/e/f", "y");
+  collect_whole();
+  const fs::path into = directory_.path() / "restored";
+  fs::create_directory(into);
+  test::output_of("tar -x --xattrs --xattrs-include='*' -C " + into.string() + " -f " +
+                  in_collect(archive()).string());
+  std::string color(4, '\0');
+  EXPECT_EQ(::getxattr((into.string() + data("d/e").string()).c_str(), "user.color", color.data(), 4), 4);
+  EXPECT_EQ(color, "blue");
 }
 
 TEST_F(IncrementalTest, WritesNothingWhereWholeDirectoriesAreTheSame) {

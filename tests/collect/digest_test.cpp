@@ -108,6 +108,7 @@ TEST_F(DigestTest, FollowsNoLink) {
 TEST(DigestNames, CanBeTurnedBack) {
   EXPECT_EQ(archive_of_confirmed_digest(confirmed_digest_name("a.b")), "a.b");
   EXPECT_EQ(archive_of_confirmed_digest(pending_digest_name("a")), std::nullopt);
+  EXPECT_EQ(archive_of_confirmed_digest(waiting_digest_name("a")), std::nullopt);
   EXPECT_EQ(archive_of_confirmed_digest("a.sha"), std::nullopt);
 }
 
@@ -139,6 +140,7 @@ TEST_F(DigestTest, KeepsTheStateOfACollect) {
   state.base = Base::nothing;
   state.trusts_cedar = false;
   state.published = CollectState::Published{"id", 12, 34, 56};
+  state.waiting = CollectState::Waiting{"earlier", 78};
   state.archives = {"a.tar", "b c\n.tar"};
   write_collect_state(where, std::nullopt, state);
   const auto found = read_collect_state(where);
@@ -151,6 +153,9 @@ TEST_F(DigestTest, KeepsTheStateOfACollect) {
   EXPECT_EQ(found->published->modified, 12);
   EXPECT_EQ(found->published->inode, 34U);
   EXPECT_EQ(found->published->staged, 56);
+  ASSERT_TRUE(found->waiting);
+  EXPECT_EQ(found->waiting->id, "earlier");
+  EXPECT_EQ(found->waiting->staged, 78);
   EXPECT_EQ(found->archives, state.archives);
 }
 

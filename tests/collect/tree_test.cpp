@@ -19,6 +19,7 @@
 #include "peers/failure.h"
 #include "tests/support/other_user.h"
 #include "tests/support/process.h"
+#include "tests/support/shell.h"
 #include "tests/support/temporary_directory.h"
 
 namespace peerstage::peers::collect {
@@ -357,6 +358,46 @@ TEST_F(Tree, MayBeDeepBehindALink) {
   const Heard heard = walk("t", dereferencing(1));
   EXPECT_EQ(heard.entries.size(), 1U + 3 + 3 + 3 * 102);
   EXPECT_THAT(heard.failures, IsEmpty());
+}
+
+/// Deeper than any path may be long.
+class DeepTree : public Tree {
+ protected:
+  void make(std::size_t levels) const {
+    fs::create_directory(directory / "t");
+    int at = ::open((directory / "t").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (std::size_t i = 0; i < levels; ++i) {
+      ASSERT_EQ(::mkdirat(at, "d", 0700), 0);
+      const int below = ::openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      ::close(at);
+      at = below;
+    }
+    ::close(at);
+  }
+  void TearDown() override { test::output_of("rm -rf " + directory / "t"); }
+};
+
+TEST_F(DeepTree, IsCollectedDownToSomeThousandLevels) {
+  make(4100);
+  link("../t", "u/l");
+  const Heard heard = walk("t");
+  EXPECT_EQ(heard.entries.size(), 4001U);
+  ASSERT_EQ(heard.failures.size(), 1U);
+  EXPECT_THAT(heard.failures.front(), HasSubstr("cannot collect what is below " + directory / "t/d/d/d"));
+  EXPECT_THAT(heard.failures.front(), HasSubstr("it lies deeper than 4000 directories"));
+  for (const TreeRules& rules : {following(1), dereferencing(1)}) {
+    const Heard behind = walk("u", rules);
+    EXPECT_GT(behind.entries.size(), 3999U);
+    EXPECT_EQ(behind.failures.size(), 1U);
+  }
+}
+
+TEST_F(DeepTree, HasPartsAsFarAsThereAreDescriptors) {
+  make(250);
+  const std::vector<TreePart> parts = split_tree(directory / "t", -1, {});
+  EXPECT_EQ(parts.size(), 201U);
+  EXPECT_THAT(parts.front().without, IsEmpty());
+  EXPECT_EQ(parts.back().top, directory / "t");
 }
 
 // --- parts

@@ -272,5 +272,16 @@ TEST(ExclusionPattern, ExcludesWhatPythonMatches) {
   }
 }
 
+TEST(ExclusionPattern, MatchesPathsOfAnyLength) {
+  for (const char* pattern : {"(a|b|/)*c", "(?:a|b|/)*c", "(/(a|b)+)+c", "(?:/a*)*c", "(.)*c"}) {
+    for (const std::size_t components : {10U, 500U, 2000U, 10000U}) {
+      std::string path;
+      for (std::size_t i = 0; i < components; ++i) path += "/a";
+      EXPECT_TRUE(excludes(pattern, path + "c")) << pattern << ", " << components;
+      EXPECT_FALSE(excludes("(a|b|/)*c", path + "d")) << components;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace peerstage::config
