@@ -195,6 +195,57 @@ TEST_F(UnstagedTest, manifest_goes_with_the_first_file_that_it_names) {
   EXPECT_EQ(tree(), (Names{"home.tar", "cback.collect", "cback.stage"}));
 }
 
+TEST_F(UnstagedTest, manifest_is_gone_wherever_the_purge_is_interrupted) {
+  data("etc.tar");
+  data("home.tar");
+  set_times(data("cback.sha256"), now, made);
+  mark_staged();
+  options.cancelled = [&] { return !fs::exists(top + "/etc.tar") || !fs::exists(top + "/home.tar"); };
+  EXPECT_TRUE(run(7).cancelled);
+  EXPECT_EQ(tree().size(), 3U);
+  EXPECT_FALSE(fs::exists(top + "/cback.sha256"));
+}
+
+TEST_F(UnstagedTest, manifest_goes_with_a_file_of_a_directory_below_that_is_purged_alone) {
+  data("below/etc.tar");
+  set_times(data("cback.sha256"), now, made);
+  mark_staged();
+  run({{top + "/below", 7}});
+  EXPECT_EQ(tree(), (Names{"below", "cback.collect", "cback.stage"}));
+}
+
+TEST_F(UnstagedTest, manifest_of_a_collect_that_came_during_the_purge_stays) {
+  data("a");
+  data("b");
+  mark_staged();
+  observer.on_event = [&](const std::string&) {
+    data("cback.sha256");
+    observer.on_event = nullptr;
+  };
+  EXPECT_EQ(run(7).directories.at(0).files, 2U);
+  EXPECT_TRUE(fs::exists(top + "/cback.sha256"));
+}
+
+TEST_F(UnstagedTest, manifest_counts_once_in_a_dry_run) {
+  data("etc.tar");
+  for (const auto last_use : {now, made}) {
+    set_times(data("cback.sha256"), last_use, made);
+    mark_staged();
+    options.dry_run = true;
+    const PurgeReport report = run(7);
+    EXPECT_EQ(report.directories.at(0).files, 4U);
+    ASSERT_EQ(report.directories.at(0).removals.size(), 4U);
+    EXPECT_EQ(report.directories.at(0).removals.at(0).path, top + "/cback.sha256");
+  }
+}
+
+TEST_F(UnstagedTest, manifest_that_is_alone_counts_once_in_a_dry_run) {
+  data("cback.sha256");
+  mark_staged();
+  options.dry_run = true;
+  EXPECT_EQ(run(7).directories.at(0).files, 3U);
+}
+
 TEST_F(UnstagedTest, manifest_stays_with_what_it_names) {
   set_times(data("home.tar"), now, made);
   set_times(data("cback.sha256"), now, made);
