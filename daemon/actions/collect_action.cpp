@@ -72,12 +72,13 @@ ActionResult collect_action(const ActionContext& context) {
   options.full = context.command.full;
   options.is_starting_day = is_today(plan->starting_day);
   options.cancelled = termination_is_waiting;
+  ActionLog observer(context.log);
   try {
     options.owner = owner_to_be(plan->backup_user, plan->backup_group);
   } catch (const std::exception& error) {
+    peers::collect::withdraw_collect(*plan, observer);
     return result_of(refused(std::string("cannot collect: ") + error.what(), context.log));
   }
-  ActionLog observer(context.log);
   const CollectReport report = peers::collect::collect(*plan, options, observer);
   log_end(report, *plan, context.log);
   return result_of(report);

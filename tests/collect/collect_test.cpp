@@ -1,7 +1,9 @@
 #include "peers/collect/collect.h"
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -68,6 +70,43 @@ TEST_F(CollectTest, RemovesTheOldMarkersAtTheStart) {
   EXPECT_EQ(report.items.at(0).status, Status::failed);
   EXPECT_FALSE(report.marked);
   EXPECT_TRUE(fs::is_empty(plan_.collect_dir));
+}
+
+TEST_F(CollectTest, LeavesNoMarkerOfAnEarlierCollectWhenItCannotBeDone) {
+  write("d/a", "a");
+  add("d");
+  const auto expect_none_after = [this](const std::function<void()>& obstacle) {
+    collect_whole();
+    obstacle();
+    EXPECT_NE(collect().error, std::nullopt);
+    EXPECT_FALSE(stands("cback.collect"));
+  };
+  expect_none_after([this] { plan_.items.clear(); });
+  add("d");
+  expect_none_after([this] { fs::remove_all(plan_.working_dir); });
+  fs::create_directory(plan_.working_dir);
+  // The state cannot be written.
+  expect_none_after([this] {
+    fs::remove(in_working("peerstage.collect"));
+    fs::create_directories(in_working("peerstage.collect") / "below");
+  });
+}
+
+TEST_F(CollectTest, TakesNoMarkOfAMasterAboutAnothersCollectForOneAboutItsOwn) {
+  write("d/a", "a");
+  add("d", CollectMode::incremental);
+  collect_whole();
+  // Nobody stages it. Another program collects, and that is staged.
+  test::write_file(in_collect("another's"), "");
+  fs::rename(in_collect("another's"), in_collect("cback.collect"));
+  stage();
+  const auto items = std::exchange(plan_.items, {});
+  EXPECT_NE(collect().error, std::nullopt);
+  EXPECT_FALSE(stands("cback.collect"));
+  plan_.items = items;
+  next_day();
+  collect_whole();
+  EXPECT_EQ(files_of(archive_of("d")), (Files{{"d/a", "a"}}));
 }
 
 TEST_F(CollectTest, GoesOnAfterAMissingItemAndWithholdsTheMarker) {
@@ -344,6 +383,17 @@ TEST_F(IncrementalTest, RemembersWhatWasStagedBeforeTheMarkersWerePurged) {
   for (const auto& entry : fs::directory_iterator(plan_.collect_dir)) fs::remove(entry);
   next_day();
   EXPECT_EQ(collect_whole().items.at(0).status, Status::nothing_new);
+}
+
+TEST_F(IncrementalTest, KnowsWhatIsStagedAfterACollectThatCouldNotBeDone) {
+  back_up();
+  const auto items = std::exchange(plan_.items, {});
+  EXPECT_NE(collect().error, std::nullopt);
+  EXPECT_FALSE(stands("cback.collect"));
+  plan_.items = items;
+  write("d/b", "b2");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/b", "b2"}}));
 }
 
 TEST_F(IncrementalTest, NotesNothingThatIsNotStaged) {
