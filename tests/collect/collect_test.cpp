@@ -231,6 +231,31 @@ TEST_F(CollectTest, GivesEachPathAnArchiveThoughTheirNamesAreTheSame) {
   EXPECT_EQ(files_of(second), (Files{{"a/b/x", "two"}}));
 }
 
+TEST_F(CollectTest, ArchivesADirectoryWhosePathIsTooLongForAName) {
+  // The cut is in the middle of a character.
+  const std::size_t before = archive_name(data("r")).size() + 1;
+  const std::string same = std::string(199 - before, 'x') + "\u00fc" + std::string(before, 'y');
+  write("r/" + same + "/a", "a");
+  write("r/" + same + "1/a", "b");
+  for (const CollectMode mode : {CollectMode::daily, CollectMode::incremental}) {
+    plan_.items.clear();
+    add("r", mode).recursion_level = 1;
+    const CollectReport report = collect();
+    const ItemReport& item = report.items.at(0);
+    EXPECT_TRUE(report.marked);
+    EXPECT_EQ(item.failure, "");
+    EXPECT_THAT(item.warnings, ElementsAre(HasSubstr("too long"), HasSubstr("too long")));
+    Files all;
+    for (const std::string& archive : item.archives) {
+      if (archive == archive_of("r")) continue;
+      EXPECT_EQ(archive.substr(0, 200), archive_name(data("r")) + "-" + same.substr(0, 199 - before) + "-");
+      EXPECT_EQ(archive.size(), 199U + 1 + 16 + 4);
+      all.merge(files_of(archive));
+    }
+    EXPECT_EQ(all, (Files{{"r/" + same + "/a", "a"}, {"r/" + same + "1/a", "b"}}));
+  }
+}
+
 TEST_F(CollectTest, GivesNoArchiveANameThatNoMasterTakes) {
   write("r/s\x01\x7fx\xc2\x85y/a", "a");
   add("r").recursion_level = 1;
