@@ -76,7 +76,7 @@ ActionResult collect_action(const ActionContext& context) {
   try {
     options.owner = owner_to_be(plan->backup_user, plan->backup_group);
   } catch (const std::exception& error) {
-    peers::collect::withdraw_collect(*plan, observer);
+    peers::collect::withdraw_collect(*plan, std::nullopt, observer);
     return result_of(refused(std::string("cannot collect: ") + error.what(), context.log));
   }
   const CollectReport report = peers::collect::collect(*plan, options, observer);

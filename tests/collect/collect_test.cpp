@@ -289,6 +289,7 @@ TEST_F(CollectTest, RemovesTheStagedArchiveOfASubdirectoryThatIsNoMore) {
 }
 
 TEST_F(CollectTest, LetsOneCollectIn) {
+  options_.lock_patience = std::chrono::milliseconds(0);
   add("");
   const int other = ::open(plan_.collect_dir.c_str(), O_RDONLY | O_CLOEXEC);
   ASSERT_EQ(::flock(other, LOCK_EX | LOCK_NB), 0);
