@@ -11,7 +11,8 @@ using staging::find_marker;
 using staging::Marker;
 using staging::says_staged;
 
-/// Writes cback.collect, durable, after everything else of the directory has become durable.
+/// Writes cback.collect, durable, after everything else of the directory has become durable. Throws
+/// PeerError; there is no such marker then.
 Marker write_collect_marker(const staging::Directory& collect_dir,
                             const std::optional<staging::Ownership>& owner);
 
