@@ -31,7 +31,7 @@ void log_item(const ItemReport& item, Log& log) {
   const std::string before = "collect " + peers::printable(item.path) + ": " + to_string(item.status);
   if (item.status == ItemReport::Status::failed) return log.error(before + ": " + item.failure);
   const std::string text =
-      before + ", " + std::to_string(item.files) + " files, " + readable_size(item.bytes);
+      before + ", " + peers::counted(item.files, "file") + ", " + readable_size(item.bytes);
   const bool is_incomplete = item.status == ItemReport::Status::incomplete;
   // Each warning had its line already; cron mail shows errors alone.
   log.write(is_incomplete ? peers::EventLevel::error : peers::EventLevel::info, text);

@@ -64,10 +64,6 @@ std::string without_slashes_at_end(std::string path) {
   return path;
 }
 
-std::string counted(std::uint64_t number, const char* what) {
-  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-}
-
 }  // namespace
 
 TreePurge::TreePurge(const PurgeOptions& options, const Landmarks& landmarks, Observer& observer,

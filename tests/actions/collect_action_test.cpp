@@ -53,5 +53,23 @@ TEST_F(CollectAction, of_an_unknown_backup_user_leaves_no_marker_of_an_earlier_c
   EXPECT_FALSE(std::filesystem::exists(directory_ / "collect/cback.collect"));
 }
 
+TEST_F(CollectAction, tells_one_file_as_one) {
+  directory_.write("data/a", "12");
+  config_.collect->directories[0].collect_mode = config::CollectMode::daily;
+  config_.collect->directories[0].archive_mode = config::ArchiveMode::tar;
+  config_.collect->directories[0].ignore_file = ".ignore";
+  config_.options.backup_user = config_.options.backup_group = "root";
+  EXPECT_EQ(run().code, ExitCode::ok);
+  EXPECT_THAT(log(), HasSubstr("collected, 1 file, 2 B"));
+}
+
+TEST_F(CollectAction, tells_once_why_nothing_could_be_done) {
+  config_.collect.reset();
+  const ActionResult result = run();
+  EXPECT_EQ(result.code, ExitCode::error);
+  EXPECT_THAT(log(), HasSubstr("has no collect section"));
+  EXPECT_EQ(result.table, "") << "errors of the log are on the screen already";
+}
+
 }  // namespace
 }  // namespace peerstage::daemon
