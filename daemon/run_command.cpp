@@ -15,7 +15,6 @@
 #include "daemon/check.h"
 #include "daemon/diagnostics.h"
 #include "daemon/log.h"
-#include "daemon/progress.h"
 #include "daemon/report.h"
 #include "daemon/screen.h"
 #include "daemon/stage_action.h"
@@ -115,12 +114,8 @@ class ActionRun {
 
   ExitCode refuse_run(const std::vector<ActionItem>& items, ExitCode code, const std::string& why) {
     log_.error(why);
-    const RunReport report = refused_stage(why);
-    if (command_.json)
-      return print(is_only_stage(items) ? to_json(report) : actions_json({}, code, why), code);
-    if (progress_style(command_.progress, command_.verbosity, screen_) != ProgressStyle::none)
-      std::cout << summary_table(report) << std::flush;
-    return code;
+    if (!command_.json) return code;  // the log has told people
+    return print(is_only_stage(items) ? to_json(refused_stage(why)) : actions_json({}, code, why), code);
   }
 
   ExitCode print(const std::string& document, ExitCode code) {

@@ -44,6 +44,7 @@ Commands:
   history, files        show past runs, and the files of a peer's day
   rebuild               fill the catalog from the manifests on the disk
   verify                read staged files again and compare them with their sums
+  exec                  run a command on many peers in parallel
   status                show how things stand with the daemon, its peers and jobs
   run, cancel           have the daemon run a job or peers now; end a run
   pause, resume         have the daemon begin nothing by itself; have it go on

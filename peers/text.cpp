@@ -111,4 +111,8 @@ std::string printable(std::string_view bytes, std::size_t limit) {
   return text;
 }
 
+std::string counted(std::uint64_t number, std::string_view thing) {
+  return std::to_string(number) + " " + std::string(thing) + (number == 1 ? "" : "s");
+}
+
 }  // namespace peerstage::peers

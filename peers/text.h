@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,8 @@ std::string printable(std::string_view bytes);
 /// The first `limit` bytes of `printable(bytes)`, no character or escape cut; where that is not all of it, "…
 /// (N bytes more)" follows, which counts the bytes of the original that are not shown. Not reversible then.
 std::string printable(std::string_view bytes, std::size_t limit);
+
+/// "1 file", "0 files": for things whose plural has an s.
+std::string counted(std::uint64_t number, std::string_view thing);
 
 }  // namespace peerstage::peers

@@ -31,7 +31,7 @@ void log_item(const ItemReport& item, Log& log) {
   const std::string before = "collect " + peers::printable(item.path) + ": " + to_string(item.status);
   if (item.status == ItemReport::Status::failed) return log.error(before + ": " + item.failure);
   const std::string text =
-      before + ", " + std::to_string(item.files) + " files, " + readable_size(item.bytes);
+      before + ", " + peers::counted(item.files, "file") + ", " + readable_size(item.bytes);
   const bool is_incomplete = item.status == ItemReport::Status::incomplete;
   // Each warning had its line already; cron mail shows errors alone.
   log.write(is_incomplete ? peers::EventLevel::error : peers::EventLevel::info, text);
@@ -72,12 +72,13 @@ ActionResult collect_action(const ActionContext& context) {
   options.full = context.command.full;
   options.is_starting_day = is_today(plan->starting_day);
   options.cancelled = termination_is_waiting;
+  ActionLog observer(context.log);
   try {
     options.owner = owner_to_be(plan->backup_user, plan->backup_group);
   } catch (const std::exception& error) {
+    peers::collect::withdraw_collect(*plan, std::nullopt, observer);
     return result_of(refused(std::string("cannot collect: ") + error.what(), context.log));
   }
-  ActionLog observer(context.log);
   const CollectReport report = peers::collect::collect(*plan, options, observer);
   log_end(report, *plan, context.log);
   return result_of(report);

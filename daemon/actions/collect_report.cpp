@@ -61,12 +61,9 @@ std::string summary_table(const CollectReport& report) {
   std::string text = report.items.empty() ? std::string() : table.text();
   for (const ItemReport& item : report.items) {
     const std::uint64_t warnings = item.warnings.size() + item.more_warnings;
-    if (warnings > 0)
-      text += peers::printable(item.path) + ": " + std::to_string(warnings) +
-              (warnings == 1 ? " warning\n" : " warnings\n");
+    if (warnings > 0) text += peers::printable(item.path) + ": " + peers::counted(warnings, "warning") + "\n";
     if (!item.failure.empty()) text += item.failure + "\n";
   }
-  if (report.error) text += *report.error + "\n";
   return text;
 }
 

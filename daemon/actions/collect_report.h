@@ -15,8 +15,8 @@ ExitCode exit_code(const peers::collect::CollectReport& report);
 /// The document, with a newline at its end (docs/collect.md). Names of files are printable().
 std::string to_json(const peers::collect::CollectReport& report);
 
-/// For people: one line an item, then a line for each failure and each count of warnings, and the error.
-/// Every line ends with a newline.
+/// For people: one line an item, then a line for each failure and each count of warnings. Every line ends
+/// with a newline. The error is told by the log.
 std::string summary_table(const peers::collect::CollectReport& report);
 
 }  // namespace peerstage::daemon

@@ -7,6 +7,7 @@
 
 #include <boost/filesystem/path.hpp>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/ssh_command.h"
@@ -29,6 +30,15 @@ constexpr int changing = R_OK | W_OK | X_OK;
 /// "collect/dir[2]/abs_path"; the number is left out where there is one only, as for all findings.
 std::string numbered(const std::string& element, std::size_t index, std::size_t count) {
   return count > 1 ? element + "[" + std::to_string(index + 1) + "]" : element;
+}
+
+/// As collecting judges: a link is archived as such, wherever it leads.
+std::optional<std::string> problem_of_collected_file(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) return std::nullopt;
+  if (auto problem = reading_problem(path)) return problem;
+  if (S_ISREG(status.st_mode)) return std::nullopt;
+  return "is neither a regular file nor a link (a directory belongs into a dir element)";
 }
 
 class MachineChecks {
@@ -129,7 +139,7 @@ class MachineChecks {
     for (std::size_t i = 0; i < collect.files.size(); ++i) {
       const std::string& path = collect.files[i].abs_path;
       say(Severity::error, {numbered("collect/file", i, collect.files.size())},
-          "the file to collect " + printable(path), reading_problem(path), advice);
+          "the file to collect " + printable(path), problem_of_collected_file(path), advice);
     }
     for (std::size_t i = 0; i < collect.directories.size(); ++i) {
       want_directory({numbered("collect/dir", i, collect.directories.size())}, "directory to collect",

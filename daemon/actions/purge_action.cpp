@@ -21,6 +21,7 @@ namespace peerstage::daemon {
 namespace {
 
 namespace purge = peers::purge;
+using peers::counted;
 
 void add_local(const std::vector<config::ConfiguredPeer>& peers, std::vector<std::string>& directories) {
   for (const config::ConfiguredPeer& peer : peers) {
@@ -115,10 +116,10 @@ std::string table(const purge::PurgeReport& report, bool is_dry) {
 void log_result(const purge::PurgeReport& report, bool is_dry, Log& log) {
   for (const auto& each : report.directories) {
     log.info(std::string(is_dry ? "would purge " : "purged ") + peers::printable(each.path) +
-             ", what was not used for " + std::to_string(each.retain_days) +
-             " days: " + std::to_string(each.files) + " files (" + readable_size(each.bytes) + ") and " +
-             std::to_string(each.directories) + " directories, " + std::to_string(failures_of(each)) +
-             " failures");
+             ", what was not used for " + counted(static_cast<std::uint64_t>(each.retain_days), "day") +
+             ": " + counted(each.files, "file") + " (" + readable_size(each.bytes) + ") and " +
+             std::to_string(each.directories) + (each.directories == 1 ? " directory, " : " directories, ") +
+             counted(failures_of(each), "failure"));
   }
   if (report.cancelled) log.error("the purge was interrupted; what was not reached is still there");
 }

@@ -14,6 +14,7 @@
 #include "peers/collect/archive.h"
 #include "peers/collect/collect_lock.h"
 #include "peers/collect/collect_memory.h"
+#include "peers/collect/collect_state.h"
 #include "peers/collect/item_collector.h"
 #include "peers/collect/markers.h"
 #include "peers/failure.h"
@@ -26,6 +27,7 @@ namespace peerstage::peers::collect {
 namespace {
 
 using staging::Directory;
+constexpr std::chrono::milliseconds at_once{0};
 
 PeerError cannot_collect(const std::string& why) {
   return {FailureKind::permanent, "cannot collect: " + why};
@@ -53,7 +55,7 @@ class Collect {
       throw cannot_collect("the collect section has neither a file nor a dir; name what is to be collected");
     const Directory collect_dir = Directory::open(plan_.collect_dir);
     const Directory working = Directory::open(plan_.working_dir);
-    const CollectLock lock(collect_dir, working);
+    const CollectLock lock(collect_dir, working, options_.owner, options_.lock_patience);
     CollectMemory memory(collect_dir, working, options_.owner, observer_);
     find_archives_before(collect_dir, memory);
     memory.begin(options_.full || options_.is_starting_day ? Base::nothing : Base::confirmed, options_.now());
@@ -184,6 +186,37 @@ class Collect {
   std::map<std::string, Known> before_;  ///< archives that stand there and are not of this collect
 };
 
+/// Whether the last collect of ours has written what stands there.
+bool is_indicator_ours(const Directory& collect_dir, const Directory& working) {
+  const auto indicator = find_marker(collect_dir, collect_indicator);
+  const auto state = read_collect_state(working);
+  return indicator && state && state->published && state->collect_dir == collect_dir.path() &&
+         state->published->modified == indicator->modified && state->published->inode == indicator->inode;
+}
+
+/// The mark of a master is about the indicator that stands there. When that one is gone it would be taken for
+/// one about the last collect of ours (see CollectMemory), so it stays only where that is true.
+void withdraw(const Directory& collect_dir, const std::string& working_dir,
+              const std::optional<staging::Ownership>& owner, Observer& observer) {
+  std::optional<CollectLock> lock;
+  bool is_ours = false;
+  try {
+    const Directory working = Directory::open(working_dir);
+    lock.emplace(collect_dir, working, owner, at_once);
+    is_ours = is_indicator_ours(collect_dir, working);
+  } catch (const CollectIsLocked&) {
+    throw;
+  } catch (const PeerError&) {
+    // Perhaps this is why nothing could be collected; then nobody else collects with it.
+  }
+  if (!is_ours) collect_dir.unlink(stage_indicator);
+  collect_dir.unlink(collect_indicator);
+  collect_dir.sync();
+  observer.event(EventLevel::info, "removed " + collect_dir.shown(collect_indicator) +
+                                       ", so that nothing that was collected earlier is staged as if it "
+                                       "were of this collect");
+}
+
 }  // namespace
 
 CollectReport collect(const config::CollectPlan& plan, const CollectOptions& options, Observer& observer) {
@@ -195,8 +228,26 @@ CollectReport collect(const config::CollectPlan& plan, const CollectOptions& opt
     report.error = error.what();
   } catch (const std::exception& error) {
     report.error = error.what();
+    if (!report.marked) withdraw_collect(plan, options.owner, observer);
   }
   return report;
+}
+
+void withdraw_collect(const config::CollectPlan& plan, const std::optional<staging::Ownership>& owner,
+                      Observer& observer) {
+  std::optional<Directory> collect_dir;
+  try {
+    collect_dir.emplace(Directory::open(plan.collect_dir));
+  } catch (const std::exception&) {
+    return;  // nothing stands in it, and whoever cannot collect has said why
+  }
+  try {
+    if (collect_dir->find(collect_indicator)) withdraw(*collect_dir, plan.working_dir, owner, observer);
+  } catch (const CollectIsLocked&) {
+    // The one that is going on writes its own.
+  } catch (const std::exception& error) {
+    observer.event(EventLevel::warning, error.what());
+  }
 }
 
 void note_what_is_staged(const config::CollectPlan& plan, const std::optional<staging::Ownership>& owner,
@@ -204,7 +255,7 @@ void note_what_is_staged(const config::CollectPlan& plan, const std::optional<st
   try {
     const Directory collect_dir = Directory::open(plan.collect_dir);
     const Directory working = Directory::open(plan.working_dir);
-    const CollectLock lock(collect_dir, working);
+    const CollectLock lock(collect_dir, working, owner, at_once);
     CollectMemory(collect_dir, working, owner, observer).note_staged();
   } catch (const std::exception& error) {
     observer.event(EventLevel::warning, error.what());

@@ -22,6 +22,8 @@ struct CollectOptions {
   std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;
   /// A file that changed less than this ago is read again by the next incremental collect.
   std::chrono::seconds settle_time{60};
+  /// How long to wait for another collect. A purge that notes what is staged keeps it away for a moment.
+  std::chrono::milliseconds lock_patience{5000};
 };
 
 /// What became of one configured file or directory.
@@ -53,7 +55,17 @@ struct CollectReport {
 /// Collects what the plan says into the collect directory: removes the old indicator, writes each archive
 /// under a temporary name and renames it, writes cback.sha256, then the indicator, everything durable in this
 /// order. One collect of a directory at a time. Blocks; does not throw.
+///
+/// A collect that could not be done at all leaves no cback.collect either (see withdraw_collect), unless
+/// another one is going on.
 CollectReport collect(const config::CollectPlan& plan, const CollectOptions& options, Observer& observer);
+
+/// For a collect that cannot be done: removes cback.collect, durably, so that no master takes what was
+/// collected earlier for what should have been collected now. What is known of the last collect of ours stays
+/// known. Nothing happens while a collect is going on. What cannot be removed is a warning for the observer.
+/// Does not throw.
+void withdraw_collect(const config::CollectPlan& plan, const std::optional<staging::Ownership>& owner,
+                      Observer& observer);
 
 /// Writes down, if it is so, that a master has staged the last collect: whoever is going to remove
 /// cback.stage or cback.collect (a purge) calls this before, or else the next incremental collect begins

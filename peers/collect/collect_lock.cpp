@@ -2,9 +2,11 @@
 
 #include <cerrno>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "peers/failure.h"
@@ -15,14 +17,32 @@ namespace {
 
 constexpr const char* lock_name = "peerstage.lock";
 
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds between_tries{20};
+
 /// False: the file system does not lock such a thing (NFS wants a file that is open for writing).
-bool lock(int descriptor, const std::string& shown) {
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return true;
-  if (errno == EWOULDBLOCK) {
+bool lock(int descriptor, const std::string& shown, Clock::time_point until) {
+  // Not by waiting in the kernel: that cannot be told when to give up.
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return false;
+    if (Clock::now() < until) {
+      std::this_thread::sleep_for(between_tries);
+      continue;
+    }
     throw CollectIsLocked(FailureKind::transient,
                           "another collect is going on: it holds " + shown + "; wait until it is over");
   }
-  return false;
+  return true;
+}
+
+/// Not a file with content, or with another name elsewhere: it is none of ours, and somebody may want it
+/// handed over.
+void give_away(const std::optional<staging::Ownership>& owner, const Descriptor& file,
+               const std::string& shown) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw system_error("cannot look at the lock " + shown, errno);
+  if (status.st_size == 0 && status.st_nlink == 1) staging::give_to(owner, file.get(), shown);
 }
 
 Descriptor lock_file(const staging::Directory& working) {
@@ -35,12 +55,15 @@ Descriptor lock_file(const staging::Directory& working) {
 
 }  // namespace
 
-CollectLock::CollectLock(const staging::Directory& collect_dir, const staging::Directory& working)
+CollectLock::CollectLock(const staging::Directory& collect_dir, const staging::Directory& working,
+                         const std::optional<staging::Ownership>& owner, std::chrono::milliseconds patience)
     : collect_dir_(open_beneath(collect_dir.descriptor(), ".", O_RDONLY | O_DIRECTORY)),
       file_(lock_file(working)) {
-  if (!lock(file_.get(), working.shown(lock_name)))
-    throw system_error("cannot lock " + working.shown(lock_name), errno);
-  static_cast<void>(lock(collect_dir_.get(), printable(collect_dir.path())));
+  const std::string shown = working.shown(lock_name);
+  give_away(owner, file_, shown);
+  const auto until = Clock::now() + patience;
+  if (!lock(file_.get(), shown, until)) throw system_error("cannot lock " + shown, errno);
+  static_cast<void>(lock(collect_dir_.get(), printable(collect_dir.path()), until));
 }
 
 }  // namespace peerstage::peers::collect

@@ -10,11 +10,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "peers/collect/exclusions.h"
 #include "peers/collect/increment.h"
 #include "peers/descriptor.h"
 #include "peers/failure.h"
+#include "peers/staging/hash.h"
 #include "peers/text.h"
 
 namespace peerstage::peers::collect {
@@ -52,6 +54,26 @@ std::string without_control_characters(std::string name) {
     if (byte(at) < 0x20 || byte(at) == 0x7F) name[at] = '_';
   }
   return name;
+}
+
+/// A name of 255 bytes is as long as file systems have it. Endings of archives and of digests have to fit,
+/// and the number of a second archive of the same name.
+constexpr std::size_t longest_name = 230;
+constexpr std::size_t kept_of_longer = 200;
+
+std::size_t begin_of_character(const std::string& text, std::size_t at) {
+  const std::size_t first = at - 3;
+  for (std::size_t begin = at; begin >= first; --begin)
+    if ((static_cast<unsigned char>(text[begin]) & 0xC0U) != 0x80U) return begin;
+  return at;  // no UTF-8
+}
+
+/// The sum of the path keeps apart what begins alike, and is the same at every collect.
+std::string shortened(const std::string& name, const std::string& path) {
+  if (name.size() <= longest_name) return name;
+  staging::Sha256 sum;
+  sum.add(path);
+  return name.substr(0, begin_of_character(name, kept_of_longer)) + "-" + sum.finish().hex().substr(0, 16);
 }
 
 /// Puts what a walk finds into one archive.
@@ -166,7 +188,14 @@ constexpr std::array<config::ArchiveMode, 4> all_modes = {
     config::ArchiveMode::tar, config::ArchiveMode::targz, config::ArchiveMode::tarbz2,
     config::ArchiveMode::tarzst};
 
+bool can_be_name(const staging::Directory& directory, const std::string& name) {
+  const long longest = ::fpathconf(directory.descriptor(), _PC_NAME_MAX);
+  return longest < 0 || name.size() <= static_cast<std::size_t>(longest);
+}
+
 bool is_unstaged_archive_of_others(const CollectRun& run, const std::string& name) {
+  // Not every ending fits where that of this archive does.
+  if (!can_be_name(run.collect_dir, name)) return false;
   const auto status = run.collect_dir.find(name);
   return status && S_ISREG(status->st_mode) && !run.memory.knows_staged(*status) &&
          !run.memory.knows_archive(name, *status);
@@ -284,9 +313,15 @@ class ItemCollector {
   }
 
   /// The rule for names makes one name of several paths ("/a/b" and "/a-b"): the second gets a number, so
-  /// that it does not replace the first.
+  /// that it does not replace the first. What is too long for a name is cut off.
   std::string free_name(const std::string& path) {
-    const std::string wanted = without_control_characters(archive_name(path));
+    const std::string full = without_control_characters(archive_name(path));
+    const std::string wanted = shortened(full, path);
+    if (wanted != full) {
+      warn(report_, run_.observer,
+           "the archive of " + printable(path) + " is called " + printable(wanted) +
+               ": the name that it should have is too long for a file system");
+    }
     std::string name = wanted;
     for (unsigned number = 2; !run_.names.insert(name).second; ++number)
       name = wanted + "-" + std::to_string(number);

@@ -44,9 +44,11 @@ Landmarks::Landmarks(const PurgeOptions& options) {
     return directory;
   };
   for (const std::string& path : options.collect_dirs) {
-    const auto directory = last(path);
+    auto directory = last(path);
     if (!directory || options.unstaged == config::UnstagedData::remove) continue;
-    collects_.try_emplace(id_of(directory->status()), CollectPlace{path, StagedState::of(*directory)});
+    const FileId id = id_of(directory->status());
+    const StagedState state = StagedState::of(*directory);
+    collects_.try_emplace(id, CollectPlace{path, state, std::move(*directory)});
   }
   for (const config::PurgeDirectory& each : options.directories) last(each.abs_path);
   for (const std::string& path : options.lasting) last(path);

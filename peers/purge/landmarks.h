@@ -27,6 +27,7 @@ FileId id_of(const struct stat& status);
 struct CollectPlace {
   std::string path;
   StagedState state;
+  staging::Directory directory;  ///< for looking at what is in it, not for listing
 };
 
 /// Where a directory stands among the landmarks.

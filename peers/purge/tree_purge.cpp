@@ -64,10 +64,6 @@ std::string without_slashes_at_end(std::string path) {
   return path;
 }
 
-std::string counted(std::uint64_t number, const char* what) {
-  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-}
-
 }  // namespace
 
 TreePurge::TreePurge(const PurgeOptions& options, const Landmarks& landmarks, Observer& observer,
@@ -109,26 +105,20 @@ void TreePurge::go_through() {
 
 TreePurge::Content TreePurge::empty(const Here& here) {
   Content content;
-  const std::uint64_t files_before = report_.files;
   const bool is_collect_dir = landmarks_.is_collect_dir(id_of(here.directory.status()));
   for (const std::string& name : here.directory.list()) {
     if (!is_collect_dir || !is_about_others(name)) visit(here, name, content);
   }
   if (!is_collect_dir) return content;
-  visit_manifest(here, report_.files > files_before, content);
+  visit_manifest(here, content);
   visit_indicators(here, content);
   return content;
 }
 
-/// A manifest that names what is gone would fail every later look at this collect.
-void TreePurge::visit_manifest(const Here& here, bool is_untrue, Content& content) {
-  const std::string name = manifest_name;
-  const auto status = here.directory.find(name);
-  if (!status) return;
-  const bool is_of_this_collect = here.position.collect->state.is_staged(*status);
-  if (!is_untrue || !is_of_this_collect || S_ISDIR(status->st_mode)) return visit(here, name, content);
-  remove_file({here, name, *status});
-  ++content.gone;
+/// After the files that it names: with them it may have gone already.
+void TreePurge::visit_manifest(const Here& here, Content& content) {
+  if (without_manifest_.contains(here.position.collect)) return;
+  if (here.directory.find(manifest_name)) visit(here, manifest_name, content);
 }
 
 /// Last, and only when no file is left about which they could say something: the next purge has to judge,
@@ -228,7 +218,23 @@ bool TreePurge::is_spared(const Entry& entry, const Content& content) const {
   return above && *above < depth_of_days && landmarks_.is_staging_at_work();
 }
 
+/// A manifest that names what is gone would fail every later look at this collect. Wherever the purge ends,
+/// it must not leave one, so the manifest goes first; that of another collect than the one that was staged
+/// stays.
+void TreePurge::remove_manifest_before(const Entry& entry) {
+  const CollectPlace* collect = entry.here.position.collect;
+  if (collect == nullptr || without_manifest_.contains(collect)) return;
+  const std::string name = manifest_name;
+  const auto status = collect->directory.find(name);
+  if (!status || S_ISDIR(status->st_mode) || !collect->state.is_staged(*status)) return;
+  const Here top{collect->directory, entry.here.position, 0};
+  const bool is_itself = id_of(*status) == id_of(entry.status);
+  if (!is_itself && (options_.dry_run || collect->directory.unlink(name))) count({top, name, *status});
+  without_manifest_.insert(collect);
+}
+
 void TreePurge::remove_file(const Entry& entry) {
+  remove_manifest_before(entry);
   // Somebody else may have been faster; then it is not ours to tell.
   if (options_.dry_run || entry.here.directory.unlink(entry.name)) count(entry);
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <ctime>
 #include <map>
+#include <set>
 #include <string>
 
 #include <sys/stat.h>
@@ -52,7 +53,7 @@ class TreePurge {
   void go_through();
   Content empty(const Here& here);
   void visit(const Here& here, const std::string& name, Content& content);
-  void visit_manifest(const Here& here, bool is_untrue, Content& content);
+  void visit_manifest(const Here& here, Content& content);
   void visit_indicators(const Here& here, Content& content);
   Fate judge(const Here& here, const std::string& name);
   Fate judge_file(const Entry& entry);
@@ -60,6 +61,7 @@ class TreePurge {
   Fate judge_content(const Entry& entry, const staging::Directory& directory);
   bool is_spared(const Entry& entry, const Content& content) const;
   void remove_file(const Entry& entry);
+  void remove_manifest_before(const Entry& entry);
   bool remove_directory(const Entry& entry);
   void count(const Entry& entry);
   void tell(const Removal& removal);
@@ -75,6 +77,7 @@ class TreePurge {
   timespec now_;
   dev_t device_ = 0;
   std::map<const CollectPlace*, std::uint64_t> unstaged_;
+  std::set<const CollectPlace*> without_manifest_;  ///< since we removed it, or in a dry run would have
 };
 
 }  // namespace peerstage::peers::purge

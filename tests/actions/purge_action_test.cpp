@@ -71,6 +71,13 @@ TEST_F(PurgeAction, removes_tells_and_reports) {
                            HasSubstr("removed the directory " + (directory_ / "data/2026"))));
 }
 
+TEST_F(PurgeAction, tells_one_of_each_as_one) {
+  old_file("data/below/etc.tar");
+  purge(directory_ / "data", 1);
+  run();
+  EXPECT_THAT(log(), HasSubstr("what was not used for 1 day: 1 file (5 B) and 1 directory, 0 failures"));
+}
+
 TEST_F(PurgeAction, of_a_dry_run_lists_what_would_go) {
   const std::string file = old_file("data/below/etc.tar");
   purge(directory_ / "data");

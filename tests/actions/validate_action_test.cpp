@@ -195,6 +195,20 @@ INSTANTIATE_TEST_SUITE_P(
                     BrokenCase{"purge", "media", "purge/dir", "does not exist"}),
     case_name);
 
+TEST_F(ValidateAction, directory_is_no_file_to_collect) {
+  fs::remove(directory_ / "file");
+  fs::create_directory(directory_ / "file");
+  expect_error("collect/file", "is neither a regular file nor a link");
+}
+
+TEST_F(ValidateAction, link_is_collected_wherever_it_leads) {
+  for (const char* target : {"nowhere", "data"}) {
+    fs::remove(directory_ / "file");
+    fs::create_symlink(target, directory_ / "file");
+    EXPECT_THAT(sentences(validate(), "error"), testing::IsEmpty()) << target;
+  }
+}
+
 TEST_F(ValidateAction, knows_what_an_ordinary_user_may_not) {
   if (::geteuid() == 0) GTEST_SKIP() << "root may do everything";
   fs::permissions(directory_ / "collect", fs::perms(0555));

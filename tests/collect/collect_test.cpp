@@ -1,7 +1,9 @@
 #include "peers/collect/collect.h"
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -70,6 +72,43 @@ TEST_F(CollectTest, RemovesTheOldMarkersAtTheStart) {
   EXPECT_EQ(report.items.at(0).status, Status::failed);
   EXPECT_FALSE(report.marked);
   EXPECT_TRUE(fs::is_empty(plan_.collect_dir));
+}
+
+TEST_F(CollectTest, LeavesNoMarkerOfAnEarlierCollectWhenItCannotBeDone) {
+  write("d/a", "a");
+  add("d");
+  const auto expect_none_after = [this](const std::function<void()>& obstacle) {
+    collect_whole();
+    obstacle();
+    EXPECT_NE(collect().error, std::nullopt);
+    EXPECT_FALSE(stands("cback.collect"));
+  };
+  expect_none_after([this] { plan_.items.clear(); });
+  add("d");
+  expect_none_after([this] { fs::remove_all(plan_.working_dir); });
+  fs::create_directory(plan_.working_dir);
+  // The state cannot be written.
+  expect_none_after([this] {
+    fs::remove(in_working("peerstage.collect"));
+    fs::create_directories(in_working("peerstage.collect") / "below");
+  });
+}
+
+TEST_F(CollectTest, TakesNoMarkOfAMasterAboutAnothersCollectForOneAboutItsOwn) {
+  write("d/a", "a");
+  add("d", CollectMode::incremental);
+  collect_whole();
+  // Nobody stages it. Another program collects, and that is staged.
+  test::write_file(in_collect("another's"), "");
+  fs::rename(in_collect("another's"), in_collect("cback.collect"));
+  stage();
+  const auto items = std::exchange(plan_.items, {});
+  EXPECT_NE(collect().error, std::nullopt);
+  EXPECT_FALSE(stands("cback.collect"));
+  plan_.items = items;
+  next_day();
+  collect_whole();
+  EXPECT_EQ(files_of(archive_of("d")), (Files{{"d/a", "a"}}));
 }
 
 TEST_F(CollectTest, GoesOnAfterAMissingItemAndWithholdsTheMarker) {
@@ -194,6 +233,31 @@ TEST_F(CollectTest, GivesEachPathAnArchiveThoughTheirNamesAreTheSame) {
   EXPECT_EQ(files_of(second), (Files{{"a/b/x", "two"}}));
 }
 
+TEST_F(CollectTest, ArchivesADirectoryWhosePathIsTooLongForAName) {
+  // The cut is in the middle of a character.
+  const std::size_t before = archive_name(data("r")).size() + 1;
+  const std::string same = std::string(199 - before, 'x') + "\u00fc" + std::string(before, 'y');
+  write("r/" + same + "/a", "a");
+  write("r/" + same + "1/a", "b");
+  for (const CollectMode mode : {CollectMode::daily, CollectMode::incremental}) {
+    plan_.items.clear();
+    add("r", mode).recursion_level = 1;
+    const CollectReport report = collect();
+    const ItemReport& item = report.items.at(0);
+    EXPECT_TRUE(report.marked);
+    EXPECT_EQ(item.failure, "");
+    EXPECT_THAT(item.warnings, ElementsAre(HasSubstr("too long"), HasSubstr("too long")));
+    Files all;
+    for (const std::string& archive : item.archives) {
+      if (archive == archive_of("r")) continue;
+      EXPECT_EQ(archive.substr(0, 200), archive_name(data("r")) + "-" + same.substr(0, 199 - before) + "-");
+      EXPECT_EQ(archive.size(), 199U + 1 + 16 + 4);
+      all.merge(files_of(archive));
+    }
+    EXPECT_EQ(all, (Files{{"r/" + same + "/a", "a"}, {"r/" + same + "1/a", "b"}}));
+  }
+}
+
 TEST_F(CollectTest, GivesNoArchiveANameThatNoMasterTakes) {
   write("r/s\x01\x7fx\xc2\x85y/a", "a");
   add("r").recursion_level = 1;
@@ -253,6 +317,7 @@ TEST_F(CollectTest, RemovesTheStagedArchiveOfASubdirectoryThatIsNoMore) {
 }
 
 TEST_F(CollectTest, LetsOneCollectIn) {
+  options_.lock_patience = std::chrono::milliseconds(0);
   add("");
   const int other = ::open(plan_.collect_dir.c_str(), O_RDONLY | O_CLOEXEC);
   ASSERT_EQ(::flock(other, LOCK_EX | LOCK_NB), 0);
@@ -372,6 +437,17 @@ TEST_F(IncrementalTest, RemembersWhatWasStagedBeforeTheMarkersWerePurged) {
   for (const auto& entry : fs::directory_iterator(plan_.collect_dir)) fs::remove(entry);
   next_day();
   EXPECT_EQ(collect_whole().items.at(0).status, Status::nothing_new);
+}
+
+TEST_F(IncrementalTest, KnowsWhatIsStagedAfterACollectThatCouldNotBeDone) {
+  back_up();
+  const auto items = std::exchange(plan_.items, {});
+  EXPECT_NE(collect().error, std::nullopt);
+  EXPECT_FALSE(stands("cback.collect"));
+  plan_.items = items;
+  write("d/b", "b2");
+  collect_whole();
+  EXPECT_EQ(archived(), (Files{{"d/b", "b2"}}));
 }
 
 TEST_F(IncrementalTest, NotesNothingThatIsNotStaged) {

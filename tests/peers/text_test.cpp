@@ -118,5 +118,11 @@ TEST(PrintableWithALimit, cuts_neither_characters_nor_escapes) {
   EXPECT_EQ(printable("ab\n\n", 5), "ab… (2 bytes more)");
 }
 
+TEST(Counted, has_a_plural_but_for_one) {
+  EXPECT_EQ(counted(0, "file"), "0 files");
+  EXPECT_EQ(counted(1, "file"), "1 file");
+  EXPECT_EQ(counted(2, "file"), "2 files");
+}
+
 }  // namespace
 }  // namespace peerstage::peers

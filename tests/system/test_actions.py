@@ -195,6 +195,14 @@ class RefusalTest(ActionsTest):
         self.assertIn("no purge section", result.json["error"])
         self.assertEqual(self.said_lines(), [])
 
+    def test_a_missing_section_is_told_once(self):
+        self.collect_section = self.purge_section = ""
+        for words, section in ((("collect",), "collect"), (("purge",), "purge"), (("stage", "purge"), "purge")):
+            with self.subTest(words):
+                result = self.run_actions(*words)
+                self.assert_exit(result, 6)
+                self.assertEqual((result.stdout + result.stderr).count(f"has no {section} section"), 1)
+
     def test_switches_that_have_no_meaning(self):
         self.extension("purge", "<index>50</index>", self.says("purge"))
         for words in (("--dry-run", "collect"), ("--dry-run", "all"), ("-M", "--dry-run", "stage"),
