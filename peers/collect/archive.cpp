@@ -120,10 +120,9 @@ class Archive::Writer {
     check(archive_write_open(archive_.get(), this, nullptr, &Writer::take, nullptr));
   }
 
-  ~Writer() {
-    // Without this, closing would write the end of an archive that nobody wants.
-    if (archive_) archive_write_fail(archive_.get());
-  }
+  /// Freeing it closes it first, which would write the end of an archive that nobody wants. archive_write_fail(3)
+  /// avoids that, too, but loses what libarchive 3.6 holds for its filters.
+  ~Writer() { is_abandoned_ = true; }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
@@ -191,6 +190,7 @@ class Archive::Writer {
 
   static la_ssize_t take(archive* writer, void* self, const void* bytes, std::size_t size) {
     auto* const own = static_cast<Writer*>(self);
+    if (own->is_abandoned_) return -1;
     try {
       own->file_.write({static_cast<const std::byte*>(bytes), size});
       return static_cast<la_ssize_t>(size);
@@ -421,6 +421,7 @@ class Archive::Writer {
   std::string shown_;
   ArchiveFile file_;
   std::exception_ptr failure_;  ///< of the file, on its way through libarchive
+  bool is_abandoned_ = false;
   std::unique_ptr<archive, FreeArchive> archive_;
   std::unique_ptr<archive_entry, FreeEntry> member_;
   std::vector<std::byte> buffer_;
