@@ -38,9 +38,9 @@ bool is_for_peers(const ActionItem& item) {
   return item.place == ActionPlace::peers;
 }
 
-/// Nothing but stage has a document of its own; of several the last is told.
+/// Nothing but one stage action has a document of its own.
 bool is_only_stage(const std::vector<ActionItem>& items) {
-  return std::ranges::all_of(items, is_stage);
+  return items.size() == 1 && is_stage(items.front());
 }
 
 std::string listed(const std::vector<ActionItem>& items) {
