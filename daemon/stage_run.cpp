@@ -86,11 +86,12 @@ class StageRun::Run final : public PoolObserver {
     report_.started = timeline_.wall_now();
     report_.id = request_.id.empty() ? new_run_id(report_.started) : request_.id;
     report_.date = request_.date.value_or(local_date(report_.started));
+    report_.actions = request_.local_done;
     report_.daily_dir =
         (boost::filesystem::path(plan_.staging_dir) / staging::day_path(report_.date)).string();
   }
 
-  void start() { act_locally_soon(request_.local_before, &Run::begin); }
+  void start() { act_locally_soon(not_done(request_.local_before), &Run::begin); }
 
   void interrupt() {
     if (is_over_) return;
@@ -111,6 +112,15 @@ class StageRun::Run final : public PoolObserver {
 
  private:
   // Actions of this machine's own.
+
+  /// Those that the report does not know.
+  std::vector<std::string> not_done(const std::vector<std::string>& actions) const {
+    std::vector<std::string> rest;
+    std::ranges::copy_if(actions, std::back_inserter(rest), [this](const std::string& action) {
+      return std::ranges::find(report_.actions, action, &ActionReport::action) == report_.actions.end();
+    });
+    return rest;
+  }
 
   void act_locally_soon(std::vector<std::string> actions, void (Run::*then)()) {
     next_ = timeline_.after(milliseconds(0),
@@ -145,7 +155,8 @@ class StageRun::Run final : public PoolObserver {
   }
 
   bool is_local_after_wanted() const {
-    return !report_.error && report_.interruption == Interruption::none && !request_.local_after.empty();
+    return !report_.error && report_.interruption == Interruption::none &&
+           !not_done(request_.local_after).empty();
   }
 
   /// The run ends with whatever a step of it throws. The observer may have destroyed this afterwards.
@@ -345,10 +356,11 @@ class StageRun::Run final : public PoolObserver {
     workers_.reset();
     area_.reset();
     if (report_.error) fail_what_is_not_done();
-    if (is_local_after_wanted())
-      act_locally_soon(request_.local_after, &Run::finish);
-    else
+    if (!is_local_after_wanted()) {
       finish();
+    } else {
+      act_locally_soon(not_done(request_.local_after), &Run::finish);
+    }
   }
 
   /// The last of all: the observer may destroy this.

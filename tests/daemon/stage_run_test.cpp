@@ -600,6 +600,22 @@ TEST_F(OwnActions, AreEndedWithTheRun) {
   EXPECT_FALSE(timeline.step(hours(1))) << "nothing is left of it";
 }
 
+TEST_F(OwnActions, ThatWereDoneEarlierCountAndAreNotDoneAgain) {
+  ActionReport failed;
+  failed.action = "collect";
+  failed.begun = true;
+  failed.status = ActionReport::Status::failed;
+  ActionReport purged = failed;
+  purged.action = "purge";
+  purged.status = ActionReport::Status::ok;
+  request.local_done = {failed, purged};
+  run_to_its_end();
+  EXPECT_EQ(std::ranges::count(diary.lines, "collect here"), 0);
+  EXPECT_EQ(std::ranges::count(diary.lines, "purge here"), 0);
+  EXPECT_EQ(diary.verdict->actions.size(), 2U);
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::peer_failed);
+}
+
 TEST_F(OwnActions, AfterThePeersAreEndedWithTheRunToo) {
   begin();
   timeline.pass(seconds(90));
