@@ -95,11 +95,12 @@ class StageRun::Run final : public PoolObserver {
 
   void interrupt() {
     if (is_over_) return;
+    told_to_end_ = true;
     next_.reset();
     const bool was_local = std::exchange(local_action_, nullptr) != nullptr;
     if (was_local) cancel_local_action();
     if (is_closed_) {
-      report_.interruption = Interruption::by_signal;
+      leave_out_local_after();
       finish();
       return;
     }
@@ -157,6 +158,17 @@ class StageRun::Run final : public PoolObserver {
   bool is_local_after_wanted() const {
     return !report_.error && report_.interruption == Interruption::none &&
            !not_done(request_.local_after).empty();
+  }
+
+  void leave_out_local_after() {
+    report_.interruption = Interruption::by_signal;
+    for (const std::string& action : not_done(request_.local_after)) {
+      ActionReport& report = report_.actions.emplace_back();
+      report.action = action;
+      report.failure =
+          peers::Failure{peers::FailureKind::cancelled,
+                         "the action " + action + " of this machine was not begun: the run was interrupted"};
+    }
   }
 
   /// The run ends with whatever a step of it throws. The observer may have destroyed this afterwards.
@@ -358,6 +370,9 @@ class StageRun::Run final : public PoolObserver {
     if (report_.error) fail_what_is_not_done();
     if (!is_local_after_wanted()) {
       finish();
+    } else if (told_to_end_) {  // the peers were done already, and nothing else was to begin
+      leave_out_local_after();
+      finish();
     } else {
       act_locally_soon(not_done(request_.local_after), &Run::finish);
     }
@@ -448,6 +463,7 @@ class StageRun::Run final : public PoolObserver {
   BeginLocalAction begin_local_action_;
   std::unique_ptr<LocalAction> local_action_;
   bool started_as_root_ = false;
+  bool told_to_end_ = false;
   bool is_closed_ = false;  ///< its peers are done, and the staging directory is free
   bool is_over_ = false;
   User user_;
