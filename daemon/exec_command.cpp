@@ -63,7 +63,7 @@ ExecStyle style_of(const ExecCommand& command) {
 }
 
 ExitCode run(const ExecCommand& command, const config::ExecPlan& plan) {
-  const TerminationHeldBack termination;  // except while the loop runs
+  const TerminationHeldBack termination;  // the loop sees those that wait
   boost::asio::io_context loop{1};
   AsioTimeline timeline(loop);
   ExecDisplay display(style_of(command));

@@ -1,6 +1,7 @@
 #include "daemon/exec_display.h"
 
 #include <cerrno>
+#include <utility>
 
 #include <poll.h>
 #include <unistd.h>
@@ -79,13 +80,17 @@ void ExecDisplay::output(std::size_t peer, const WorkOutput& output) {
 }
 
 void ExecDisplay::take_line(Peer& peer, CommandStream stream, std::string_view line) {
+  std::string text = shown(line);
   if (style_ == ExecStyle::as_it_comes) {
-    print(stream, peer.name + ": " + shown(line));
-  } else if (peer.gathered_bytes + line.size() > most_gathered) {
+    print(stream, peer.name + ": " + text);
+    return;
+  }
+  const std::size_t memory = sizeof(Line) + text.size();  // an empty line needs some, too
+  if (peer.gathered_memory + memory > most_gathered) {
     peer.left_out += line.size() + 1;
   } else {
-    peer.gathered_bytes += line.size() + 1;
-    peer.gathered.emplace_back(stream, shown(line));
+    peer.gathered_memory += memory;
+    peer.gathered.emplace_back(stream, std::move(text));
   }
 }
 

@@ -40,8 +40,8 @@ class ExecDisplay final : public ExecObserver {
     std::string name;
     std::array<std::string, 2> unfinished;  ///< lines, of each stream
     std::vector<Line> gathered;
-    std::size_t gathered_bytes = 0;
-    std::uint64_t left_out = 0;  ///< bytes beyond what is gathered
+    std::size_t gathered_memory = 0;  ///< bytes
+    std::uint64_t left_out = 0;       ///< bytes beyond what is gathered
   };
 
   void take_line(Peer& peer, peers::CommandStream stream, std::string_view line);

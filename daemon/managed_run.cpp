@@ -53,7 +53,7 @@ ExitCode exit_code(const ManagedReport& report) {
   if (report.error) {
     return report.error->reason == RunError::Reason::command_line ? ExitCode::command_line : ExitCode::error;
   }
-  return any(report, Status::failed) || any(report, Status::refused) ? ExitCode::peer_failed : ExitCode::ok;
+  return any(report, Status::failed) ? ExitCode::peer_failed : ExitCode::ok;
 }
 
 std::string to_json(const ManagedReport& report) {
@@ -117,8 +117,11 @@ class ManagedRun::Run final : public PoolObserver {
     }
     observer_.begun(report_);
     for (std::size_t index = 0; index < peers_.size(); ++index) {
-      if (request_.not_allowed.contains(peers_[index].name))
-        refuse(index);
+      const std::string& name = peers_[index].name;
+      if (request_.only && !request_.only->contains(name))
+        refuse(index, "the peer was not staged");
+      else if (request_.busy.contains(name))
+        refuse(index, "what was begun before may still be going on");
       else
         to_do_.push_back(index);
     }
@@ -141,12 +144,11 @@ class ManagedRun::Run final : public PoolObserver {
     }
   }
 
-  void refuse(std::size_t index) {
+  void refuse(std::size_t index, const std::string& why) {
     ActionReport& action = report_.peers[index].action;
     action.status = Status::refused;
-    action.failure =
-        peers::Failure{peers::FailureKind::permanent,
-                       "the managed action " + request_.action + " was not run: the peer was not staged"};
+    action.failure = peers::Failure{peers::FailureKind::permanent,
+                                    "the managed action " + request_.action + " was not run: " + why};
     observer_.finished(index, report_.peers[index]);
   }
 

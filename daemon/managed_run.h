@@ -21,8 +21,11 @@ namespace peerstage::daemon {
 struct ManagedRequest {
   std::string action;
   peers::ManagedMode mode = peers::ManagedMode::normal;
-  std::vector<std::string> peers;     ///< only these; empty: all that list the action
-  std::set<std::string> not_allowed;  ///< reported as refused, without being asked
+  std::vector<std::string> peers;  ///< only these; empty: all that list the action
+  /// What makes an action unsafe that deletes: peers are reported as refused, without being asked, when they
+  /// are none of `only`...
+  std::optional<std::set<std::string>> only;
+  std::set<std::string> busy;  ///< ...or what was begun there may still be going on
 };
 
 /// What became of it on one peer.
@@ -38,7 +41,8 @@ struct ManagedReport {
   std::vector<ManagedPeerReport> peers;
 };
 
-/// Interrupted, could not be done, a peer failed or was refused, ok; the first that applies.
+/// Interrupted, could not be done, a peer failed, ok; the first that applies. A peer that was refused has not
+/// failed: whatever kept it from being asked has its own verdict.
 ExitCode exit_code(const ManagedReport& report);
 /// {"peers":[{"name", "status", "exit_status", "signal", "seconds", "error"}]}; "error" of the document only
 /// when it could not be done at all.

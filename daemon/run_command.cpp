@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/load.h"
+#include "config/managed_plan.h"
 #include "config/stage_plan.h"
 #include "daemon/actions/action_plan.h"
 #include "daemon/actions/action_sequence.h"
@@ -32,9 +33,13 @@ bool is_validate(const ActionItem& item) {
   return is_builtin_here(item, "validate");
 }
 
-/// Nothing but stage has a document of its own; of several the last is told.
+bool is_for_peers(const ActionItem& item) {
+  return item.place == ActionPlace::peers;
+}
+
+/// Nothing but one stage action has a document of its own.
 bool is_only_stage(const std::vector<ActionItem>& items) {
-  return std::ranges::all_of(items, is_stage);
+  return items.size() == 1 && is_stage(items.front());
 }
 
 std::string listed(const std::vector<ActionItem>& items) {
@@ -77,15 +82,20 @@ class ActionRun {
   ExitCode act(const config::Config& config, std::vector<config::Finding>& findings) {
     const auto items = plan_actions(command_.actions, config, command_.managed);
     const bool is_staged = std::ranges::any_of(items, is_stage);
-    std::optional<config::StagePlan> plan;
-    if (is_staged || std::ranges::any_of(items, is_validate)) plan = config::plan_stage(config, findings);
+    ActionSequence::Plans plans;
+    if (is_staged || std::ranges::any_of(items, is_validate))
+      plans.stage = config::plan_stage(config, findings);
     if (is_staged && config::has_errors(findings)) return refuse(findings);
+    if (std::ranges::any_of(items, is_for_peers)) {
+      plans.managed = config::plan_managed(config, findings);
+      if (!plans.managed) return refuse(findings);
+    }
     log_findings(findings);
     if (const auto why = cannot_begin(items, config)) return refuse_run(items, why->code, why->message);
 
     log_.info("Actions: " + listed(items));
     const ActionContext context{config, command_, log_, screen_};
-    ActionSequence sequence(context, plan);
+    ActionSequence sequence(context, plans);
     sequence.run(items);
     const ExitCode code = exit_code(sequence.done());
     if (!command_.json) return code;

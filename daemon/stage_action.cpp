@@ -44,7 +44,7 @@ StageRequest request_of(const RunCommand& command) {
 }  // namespace
 
 RunReport stage_pool(const config::StagePlan& plan, const RunCommand& command, Log& log, Screen& screen) {
-  const TerminationHeldBack termination;  // except while the loop runs
+  const TerminationHeldBack termination;  // the loop sees those that wait
   boost::asio::io_context loop{1};
   AsioTimeline timeline(loop);
   const StageRequest request = request_of(command);

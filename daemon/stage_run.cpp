@@ -86,19 +86,21 @@ class StageRun::Run final : public PoolObserver {
     report_.started = timeline_.wall_now();
     report_.id = request_.id.empty() ? new_run_id(report_.started) : request_.id;
     report_.date = request_.date.value_or(local_date(report_.started));
+    report_.actions = request_.local_done;
     report_.daily_dir =
         (boost::filesystem::path(plan_.staging_dir) / staging::day_path(report_.date)).string();
   }
 
-  void start() { act_locally_soon(request_.local_before, &Run::begin); }
+  void start() { act_locally_soon(not_done(request_.local_before), &Run::begin); }
 
   void interrupt() {
     if (is_over_) return;
+    told_to_end_ = true;
     next_.reset();
     const bool was_local = std::exchange(local_action_, nullptr) != nullptr;
     if (was_local) cancel_local_action();
     if (is_closed_) {
-      report_.interruption = Interruption::by_signal;
+      leave_out_local_after();
       finish();
       return;
     }
@@ -111,6 +113,15 @@ class StageRun::Run final : public PoolObserver {
 
  private:
   // Actions of this machine's own.
+
+  /// Those that the report does not know.
+  std::vector<std::string> not_done(const std::vector<std::string>& actions) const {
+    std::vector<std::string> rest;
+    std::ranges::copy_if(actions, std::back_inserter(rest), [this](const std::string& action) {
+      return std::ranges::find(report_.actions, action, &ActionReport::action) == report_.actions.end();
+    });
+    return rest;
+  }
 
   void act_locally_soon(std::vector<std::string> actions, void (Run::*then)()) {
     next_ = timeline_.after(milliseconds(0),
@@ -145,7 +156,19 @@ class StageRun::Run final : public PoolObserver {
   }
 
   bool is_local_after_wanted() const {
-    return !report_.error && report_.interruption == Interruption::none && !request_.local_after.empty();
+    return !report_.error && report_.interruption == Interruption::none &&
+           !not_done(request_.local_after).empty();
+  }
+
+  void leave_out_local_after() {
+    report_.interruption = Interruption::by_signal;
+    for (const std::string& action : not_done(request_.local_after)) {
+      ActionReport& report = report_.actions.emplace_back();
+      report.action = action;
+      report.failure =
+          peers::Failure{peers::FailureKind::cancelled,
+                         "the action " + action + " of this machine was not begun: the run was interrupted"};
+    }
   }
 
   /// The run ends with whatever a step of it throws. The observer may have destroyed this afterwards.
@@ -345,10 +368,14 @@ class StageRun::Run final : public PoolObserver {
     workers_.reset();
     area_.reset();
     if (report_.error) fail_what_is_not_done();
-    if (is_local_after_wanted())
-      act_locally_soon(request_.local_after, &Run::finish);
-    else
+    if (!is_local_after_wanted()) {
       finish();
+    } else if (told_to_end_) {  // the peers were done already, and nothing else was to begin
+      leave_out_local_after();
+      finish();
+    } else {
+      act_locally_soon(not_done(request_.local_after), &Run::finish);
+    }
   }
 
   /// The last of all: the observer may destroy this.
@@ -436,6 +463,7 @@ class StageRun::Run final : public PoolObserver {
   BeginLocalAction begin_local_action_;
   std::unique_ptr<LocalAction> local_action_;
   bool started_as_root_ = false;
+  bool told_to_end_ = false;
   bool is_closed_ = false;  ///< its peers are done, and the staging directory is free
   bool is_over_ = false;
   User user_;

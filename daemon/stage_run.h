@@ -36,6 +36,9 @@ struct StageRequest {
   std::map<std::string, std::vector<ActionReport>> actions_done;
   /// Actions of this machine's own: before anything else, and when all peers are done.
   std::vector<std::string> local_before, local_after;
+  /// What became of such actions earlier, by a part of this run or a try that did not get the lock: they
+  /// count, and are not done again.
+  std::vector<ActionReport> local_done;
   peers::staging::RunMode mode = peers::staging::RunMode::real;
 };
 

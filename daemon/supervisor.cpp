@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t max_skipped_listed = 10'000;
 constexpr unsigned max_events_of_attempt = 1'000;
 constexpr auto tick_interval = milliseconds(100);
+constexpr auto patience_for_the_killed = milliseconds(500);
 // A hundredth: what a stalled worker would not use others shall have, and still it must be able to move.
 constexpr std::uint64_t part_of_a_stalled_worker = 100;
 
@@ -76,7 +77,9 @@ class Supervisor::Pool {
 
   RunEnd interrupt() {
     const bool was_over = finished_ == peers_.size();
+    is_interrupted_ = true;
     for (const std::size_t peer : running_) peers_[peer].attempt->worker->kill();  // all at once
+    hear_the_killed();
     for (std::size_t peer = 0; peer < peers_.size(); ++peer) cancel(peer);
     queue_.clear();
     begin_.reset();
@@ -131,7 +134,7 @@ class Supervisor::Pool {
 
   /// Starts peers as long as there are places.
   void fill() {
-    if (finished_ == peers_.size()) return;
+    if (is_interrupted_ || finished_ == peers_.size()) return;
     while (has_place() && queue_.has_next() && gate_.open()) leave_queue(queue_.take());
     share();
   }
@@ -372,6 +375,16 @@ class Supervisor::Pool {
     over_ = timeline_.after(milliseconds(0), [this] { observer_.over(); });
   }
 
+  /// A managed action that one began, and told of, must not be begun again by whoever goes on with this.
+  void hear_the_killed() {
+    const std::set<std::size_t> killed = running_;  // one that lies is dropped
+    const auto end = std::chrono::steady_clock::now() + patience_for_the_killed;
+    for (const std::size_t peer : killed) {
+      const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+      if (peers_[peer].attempt) peers_[peer].attempt->worker->hear_the_rest(std::max(left, milliseconds(0)));
+    }
+  }
+
   void cancel(std::size_t peer) {
     if (peers_[peer].done) return;
     drop_attempt(peer);
@@ -406,7 +419,7 @@ class Supervisor::Pool {
   std::deque<PeerState> peers_;
   std::set<std::size_t> running_;
   unsigned stalled_ = 0;  ///< of those that run
-  bool shares_are_old_ = false;
+  bool shares_are_old_ = false, is_interrupted_ = false;
   std::size_t finished_ = 0;
   std::unique_ptr<Alarm> begin_, ticks_, over_;
 };

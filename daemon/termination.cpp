@@ -4,7 +4,6 @@
 #include <initializer_list>
 
 namespace peerstage::daemon {
-namespace {
 
 sigset_t termination_signals() {
   sigset_t signals;
@@ -12,8 +11,6 @@ sigset_t termination_signals() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
   return signals;
 }
-
-}  // namespace
 
 TerminationHeldBack::TerminationHeldBack() {
   const sigset_t signals = termination_signals();
@@ -26,15 +23,6 @@ TerminationHeldBack::~TerminationHeldBack() {
   const bool outermost = ::sigismember(&before_, SIGTERM) == 0;
   while (outermost && ::sigtimedwait(&signals, nullptr, &at_once) > 0) {
   }
-  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-}
-
-TerminationListenedTo::TerminationListenedTo() {
-  const sigset_t signals = termination_signals();
-  ::pthread_sigmask(SIG_UNBLOCK, &signals, &before_);
-}
-
-TerminationListenedTo::~TerminationListenedTo() {
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 

@@ -18,17 +18,8 @@ class TerminationHeldBack {
   sigset_t before_{};
 };
 
-/// The place inside of that where somebody listens to them: those that waited arrive at once.
-class TerminationListenedTo {
- public:
-  TerminationListenedTo();
-  ~TerminationListenedTo();
-  TerminationListenedTo(const TerminationListenedTo&) = delete;
-  TerminationListenedTo& operator=(const TerminationListenedTo&) = delete;
-
- private:
-  sigset_t before_{};
-};
+/// These signals.
+sigset_t termination_signals();
 
 /// Is one of them waiting, held back? For work that looks from time to time whether it has to end.
 bool termination_is_waiting();

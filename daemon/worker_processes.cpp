@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <optional>
@@ -11,7 +12,6 @@
 #include <variant>
 #include <vector>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,6 +78,15 @@ class WorkerProcesses::Attempt : public std::enable_shared_from_this<Attempt> {
   bool is_let_go() const { return listener_ == nullptr; }
 
   void kill() { process_.kill(); }
+
+  /// As long as it is not dead it may go on telling.
+  void hear_the_rest(std::chrono::milliseconds patience) {
+    const auto self = shared_from_this();  // the listener may let go of it
+    if (stream_ended_ || is_let_go()) return;
+    if (!wait_status_) wait_for_end(handle_.native_handle(), patience);
+    while (read_some() == Read::some) {
+    }
+  }
   void set_rate(config::ByteCount rate) { rate_.set(rate); }
 
   void reap_within(std::chrono::milliseconds patience) {
@@ -107,17 +116,27 @@ class WorkerProcesses::Attempt : public std::enable_shared_from_this<Attempt> {
     }
   }
 
+  /// Nothing is read but by us: what the loop has read already, and not passed on yet, would be lost to
+  /// hear_the_rest().
   void read_records() {
-    records_.async_read_some(asio::buffer(buffer_),
-                             [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
-                               if (self->is_let_go()) return;
-                               if (!error && self->take({self->buffer_.data(), size})) {
-                                 self->read_records();
-                                 return;
-                               }
-                               self->stream_ended_ = true;
-                               self->end_if_over();
-                             });
+    records_.async_wait(asio::posix::stream_descriptor::wait_read,
+                        [self = shared_from_this()](boost::system::error_code error) {
+                          if (self->is_let_go()) return;
+                          if (!error && self->read_some() != Read::end) {
+                            self->read_records();
+                            return;
+                          }
+                          self->stream_ended_ = true;
+                          self->end_if_over();
+                        });
+  }
+
+  enum class Read { some, nothing_yet, end };
+
+  Read read_some() {
+    const auto size = ::read(records_.native_handle(), buffer_.data(), buffer_.size());
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return Read::nothing_yet;
+    return size > 0 && take({buffer_.data(), static_cast<std::size_t>(size)}) ? Read::some : Read::end;
   }
 
   /// False: nothing more is read.
@@ -177,6 +196,7 @@ class WorkerProcesses::Running final : public RunningWorker {
   Running& operator=(const Running&) = delete;
   void set_rate(config::ByteCount rate) override { attempt_->set_rate(rate); }
   void kill() override { attempt_->kill(); }
+  void hear_the_rest(std::chrono::milliseconds patience) override { attempt_->hear_the_rest(patience); }
 
  private:
   std::shared_ptr<Attempt> attempt_;

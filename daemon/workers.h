@@ -32,6 +32,9 @@ class RunningWorker {
   virtual void set_rate(config::ByteCount rate) = 0;
   /// Kills it. What it told before is still heard, then that it was killed.
   virtual void kill() = 0;
+  /// After kill(), for whoever will not wait for that: what it told before is heard from within this call,
+  /// but for a result. Blocks until it is dead, but not longer than this.
+  virtual void hear_the_rest(std::chrono::milliseconds /*patience*/) {}
 };
 
 /// Starts one attempt at one peer after the other: in processes of their own, or in tests on paper.

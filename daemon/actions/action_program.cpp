@@ -74,7 +74,7 @@ ChildOrder order_for(const ActionProgram& program, OutputLines& lines) {
 }
 
 ChildResult run(ChildOrder order) {
-  const TerminationHeldBack termination;  // except while the loop runs
+  const TerminationHeldBack termination;  // the loop sees those that wait
   boost::asio::io_context loop{1};
   AsioTimeline timeline(loop);
   ChildResult result;

@@ -13,7 +13,7 @@
 ///
 /// SIGINT, SIGTERM and SIGHUP are held back while it is called (daemon/termination.h): an action looks from
 /// time to time whether termination_is_waiting(), or listens where it waits, and then ends as `interrupted`.
-/// It leaves the signal waiting, or takes it: either way no later action begins.
+/// It leaves the signal waiting: so no later action begins, also where it came too late for this one.
 namespace peerstage::daemon {
 
 struct ActionContext {

@@ -1,6 +1,7 @@
 #include "daemon/actions/action_sequence.h"
 
 #include <iostream>
+#include <utility>
 
 #include "daemon/actions/collect_action.h"
 #include "daemon/actions/combined_exit_code.h"
@@ -50,8 +51,20 @@ void ActionSequence::run(const std::vector<ActionItem>& items) {
 
 void ActionSequence::run_item(DoneAction& action) {
   if (action.item.place == ActionPlace::here) return run_here(action);
-  const bool deletes = action.item.name == "purge";
-  action.result = managed_action(context_, action.item.name, deletes ? not_staged_ : std::set<std::string>());
+  action.result = on_peers(action.item.name);
+}
+
+/// What a peer is just writing, or holds as the only one, must not be removed there.
+ActionResult ActionSequence::on_peers(const std::string& action) {
+  ManagedRequest request;
+  request.action = action;
+  if (action == "purge") {
+    request.only = staged_well_;
+    request.busy = may_go_on_;
+  }
+  ManagedActionResult done = managed_action(context_, plans_.managed.value(), std::move(request));
+  may_go_on_.merge(done.may_go_on);
+  return std::move(done.result);
 }
 
 void ActionSequence::run_here(DoneAction& action) {
@@ -78,10 +91,10 @@ ActionResult ActionSequence::act(const ActionItem& item) {
 }
 
 ActionResult ActionSequence::stage() {
-  staged_ = stage_pool(plan_.value(), context_.command, context_.log, context_.screen);
-  not_staged_.clear();
+  staged_ = stage_pool(plans_.stage.value(), context_.command, context_.log, context_.screen);
+  staged_well_.emplace();
   for (const PeerReport& peer : staged_->peers)
-    if (!is_good(peer.status)) not_staged_.insert(peer.name);
+    if (is_good(peer.status)) staged_well_->insert(peer.name);
   return result_of(*staged_);
 }
 

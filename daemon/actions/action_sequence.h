@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/managed_plan.h"
 #include "config/stage_plan.h"
 #include "daemon/actions/action_order.h"
 #include "daemon/actions/action_result.h"
@@ -23,9 +24,13 @@ struct DoneAction {
 /// Does actions in their order, each with its hooks, until one could not be done at all.
 class ActionSequence {
  public:
-  /// The plan is needed for a stage action here. All must outlive this.
-  ActionSequence(const ActionContext& context, const std::optional<config::StagePlan>& plan)
-      : context_(context), plan_(plan) {}
+  /// What its actions need: a plan for a stage action here, and one for what is done on managed peers.
+  struct Plans {
+    std::optional<config::StagePlan> stage;
+    std::optional<config::ManagedPlan> managed;
+  };
+  /// All must outlive this.
+  ActionSequence(const ActionContext& context, const Plans& plans) : context_(context), plans_(plans) {}
 
   /// Blocks. Prints the table of each action for people as soon as it is over, unless JSON was asked for.
   void run(const std::vector<ActionItem>& items);
@@ -34,6 +39,7 @@ class ActionSequence {
  private:
   void run_item(DoneAction& action);
   void run_here(DoneAction& action);
+  ActionResult on_peers(const std::string& action);
   bool hooks_fail(HookTime time, DoneAction& action);
   ActionResult act(const ActionItem& item);
   ActionResult stage();
@@ -41,10 +47,11 @@ class ActionSequence {
   void tell(const DoneAction& action) const;
 
   const ActionContext& context_;
-  const std::optional<config::StagePlan>& plan_;
+  const Plans& plans_;
   std::vector<DoneAction> done_;
-  std::optional<RunReport> staged_;   ///< of the last stage action here
-  std::set<std::string> not_staged_;  ///< peers that it has not staged, though it was to
+  std::optional<RunReport> staged_;                   ///< of the last stage action here
+  std::optional<std::set<std::string>> staged_well_;  ///< peers; absent: nothing was staged here yet
+  std::set<std::string> may_go_on_;  ///< managed peers where an action was begun and not seen to end
 };
 
 /// That of the whole run.

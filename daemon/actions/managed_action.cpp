@@ -5,10 +5,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "config/managed_plan.h"
 #include "daemon/asio_timeline.h"
 #include "daemon/interruptible_loop.h"
-#include "daemon/managed_run.h"
 #include "daemon/message_ids.h"
 #include "daemon/readable.h"
 #include "daemon/stage_run.h"
@@ -47,8 +45,8 @@ class ManagedWatch final : public ManagedObserver {
     const std::string time = ", " + readable_duration(action.duration);
     if (action.status == ActionReport::Status::ok)
       write(EventLevel::info, peer, "the managed action " + action_ + " is done" + time);
-    else if (action.status == ActionReport::Status::cancelled)
-      write(EventLevel::warning, peer, action.failure ? action.failure->message : "cancelled");
+    else if (action.status != ActionReport::Status::failed)
+      write(EventLevel::warning, peer, action.failure ? action.failure->message : to_string(action.status));
     else
       write(EventLevel::error, peer, action.failure ? action.failure->message : to_string(action.status),
             message_ids::peer_failed);
@@ -91,11 +89,18 @@ std::optional<std::string> unknown_peer(const config::Config& config, const std:
   return std::nullopt;
 }
 
-ActionResult result_of(const ManagedReport& report) {
-  return {exit_code(report), to_json(report), summary_table(report)};
+bool may_go_on(const ActionReport& action) {
+  return action.begun && !action.exit_status && action.signal.empty();
 }
 
-ActionResult refuse(const ActionContext& context, const std::string& action, RunError error) {
+ManagedActionResult result_of(const ManagedReport& report) {
+  ManagedActionResult result{{exit_code(report), to_json(report), summary_table(report)}, {}};
+  for (const ManagedPeerReport& peer : report.peers)
+    if (may_go_on(peer.action)) result.may_go_on.insert(peer.name);
+  return result;
+}
+
+ManagedActionResult refuse(const ActionContext& context, const std::string& action, RunError error) {
   context.log.error(error.message);
   ManagedReport report;
   report.action = action;
@@ -103,20 +108,21 @@ ActionResult refuse(const ActionContext& context, const std::string& action, Run
   return result_of(report);
 }
 
-ManagedReport run_managed(const ActionContext& context, config::ManagedPlan plan, ManagedRequest request) {
-  const TerminationHeldBack termination;  // except while the loop runs
+ManagedReport run_managed(const ActionContext& context, const config::ManagedPlan& plan,
+                          ManagedRequest request) {
+  const TerminationHeldBack termination;  // the loop sees those that wait
   boost::asio::io_context loop{1};
   AsioTimeline timeline(loop);
   ManagedWatch watch(context, request.action, loop);
-  ManagedRun run(std::move(plan), std::move(request), timeline, watch, worker_processes(loop));
+  ManagedRun run(plan, std::move(request), timeline, watch, worker_processes(loop));
   run.start();
   run_interruptibly(loop, [&run] { run.interrupt(); });
   return watch.take_report();
 }
 
 /// Nobody is asked for anything.
-ActionResult tell_what_would_be(const ActionContext& context, const config::ManagedPlan& plan,
-                                const ManagedRequest& request) {
+ManagedActionResult tell_what_would_be(const ActionContext& context, const config::ManagedPlan& plan,
+                                       const ManagedRequest& request) {
   ManagedReport report;
   report.action = request.action;
   for (const config::StagePeer& peer : plan.peers) {
@@ -133,33 +139,16 @@ ActionResult tell_what_would_be(const ActionContext& context, const config::Mana
 
 }  // namespace
 
-ActionResult managed_action(const ActionContext& context, const std::string& action,
-                            const std::set<std::string>& refused) {
-  std::vector<config::Finding> findings;
-  const auto plan = config::plan_managed(context.config, findings);
-  for (const config::Finding& finding : findings) {
-    const bool is_error = finding.severity == config::Severity::error;
-    context.log.write(is_error ? EventLevel::error : EventLevel::warning, finding.text());
-  }
-  if (!plan) {
-    ActionResult result =
-        refuse(context, action,
-               {RunError::Reason::unusable,
-                "cannot run the managed action " + action + ": the rsh_command of a managed peer is wrong"});
-    result.code = ExitCode::configuration;
-    return result;
-  }
+ManagedActionResult managed_action(const ActionContext& context, const config::ManagedPlan& plan,
+                                   ManagedRequest request) {
   if (const auto name = unknown_peer(context.config, context.command.peers)) {
-    return refuse(context, action,
+    return refuse(context, request.action,
                   {RunError::Reason::command_line, "there is no peer " + peers::printable(*name)});
   }
-  ManagedRequest request;
-  request.action = action;
   request.mode = context.command.full ? peers::ManagedMode::full : peers::ManagedMode::normal;
   request.peers = context.command.peers;
-  request.not_allowed = refused;
-  if (context.command.dry_run) return tell_what_would_be(context, *plan, request);
-  return result_of(run_managed(context, *plan, std::move(request)));
+  if (context.command.dry_run) return tell_what_would_be(context, plan, request);
+  return result_of(run_managed(context, plan, std::move(request)));
 }
 
 }  // namespace peerstage::daemon

@@ -19,7 +19,6 @@ struct ActionRow {
 };
 
 ActionReport report_of(const ActionRow& row) {
-  using peers::FailureKind;
   ActionReport report;
   report.action = row.action;
   report.status = one_of(row.status, {Status::ok, Status::failed, Status::cancelled, Status::refused});
@@ -27,13 +26,7 @@ ActionReport report_of(const ActionRow& row) {
   if (row.exit_status) report.exit_status = row.exit_status.value;
   report.signal = row.signal;
   report.duration = std::chrono::milliseconds(row.milliseconds);
-  if (row.failure_kind) {
-    report.failure =
-        peers::Failure{one_of(row.failure_kind.value,
-                              {FailureKind::not_ready, FailureKind::transient, FailureKind::permanent,
-                               FailureKind::hostile, FailureKind::cancelled}),
-                       row.failure.value};
-  }
+  report.failure = failure_of(row.failure_kind, row.failure);
   return report;
 }
 

@@ -124,11 +124,9 @@ const std::optional<std::string>& Catalog::was_begun_anew() const {
 
 void Catalog::begin_run(const RunReport& report, const RunOrigin& origin) {
   database_->write([&](soci::session& sql) {
-    if (const auto known = find_run(sql, report.id)) {
-      reopen_run(sql, *known, report);
-    } else {
-      insert_run(sql, report, origin);
-    }
+    const auto known = find_run(sql, report.id);
+    if (known) reopen_run(sql, *known, report);
+    store_actions(sql, known ? *known : insert_run(sql, report, origin), "", report.actions);
   });
 }
 

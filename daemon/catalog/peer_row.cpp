@@ -36,7 +36,6 @@ PeerRow row_of(const PeerReport& report) {
 }
 
 PeerReport report_of(const PeerRow& row) {
-  using peers::FailureKind;
   PeerReport report;
   report.name = row.name;
   report.type = one_of(row.type, {PeerType::local, PeerType::remote});
@@ -48,13 +47,7 @@ PeerReport report_of(const PeerRow& row) {
   report.attempts = static_cast<unsigned>(row.attempts);
   report.duration = std::chrono::milliseconds(row.milliseconds);
   report.skipped_unlisted = number_of(row.skipped_unlisted);
-  if (row.failure_kind) {
-    report.failure =
-        peers::Failure{one_of(row.failure_kind.value,
-                              {FailureKind::not_ready, FailureKind::transient, FailureKind::permanent,
-                               FailureKind::hostile, FailureKind::cancelled}),
-                       row.failure.value};
-  }
+  report.failure = failure_of(row.failure_kind, row.failure);
   return report;
 }
 

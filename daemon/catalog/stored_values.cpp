@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 
 #include "daemon/utc.h"
 #include "peers/staging/hash.h"
@@ -96,6 +95,16 @@ long long stored_number(std::uint64_t number) {
 
 std::uint64_t number_of(long long stored) {
   return static_cast<std::uint64_t>(std::max(stored, 0LL));
+}
+
+std::optional<peers::Failure> failure_of(const Nullable<std::string>& kind,
+                                         const Nullable<std::string>& message) {
+  using peers::FailureKind;
+  if (!kind) return std::nullopt;
+  return peers::Failure{
+      one_of(kind.value, {FailureKind::not_ready, FailureKind::transient, FailureKind::permanent,
+                          FailureKind::hostile, FailureKind::cancelled}),
+      message.value};
 }
 
 }  // namespace peerstage::daemon

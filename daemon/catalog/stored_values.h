@@ -3,11 +3,14 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "daemon/catalog/nullable.h"
 #include "daemon/worker_protocol.h"
+#include "peers/failure.h"
 
 /// How values stand in the tables of the catalog. What comes back is what went in; what no program of ours
 /// has written throws StrangeValue.
@@ -38,6 +41,10 @@ std::array<std::uint8_t, 32> sum_of(const std::string& stored);
 /// No number that we store comes near the limit, except where a peer lies about it.
 long long stored_number(std::uint64_t number);
 std::uint64_t number_of(long long stored);
+
+/// What went wrong; no kind: nothing.
+std::optional<peers::Failure> failure_of(const Nullable<std::string>& kind,
+                                         const Nullable<std::string>& message);
 
 /// The one of `all` that to_string calls so.
 template <typename Enum>

@@ -1,6 +1,7 @@
 #include "daemon/service/resumption.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <boost/filesystem/path.hpp>
 
@@ -43,6 +44,9 @@ StageRequest rest_of(const CatalogedRun& run, const config::StagePlan& plan) {
   request.full = run.origin.full;
   for (const std::string& peer : run.origin.selected)
     if (is_configured(plan, peer)) request.peers.push_back(peer);
+  std::ranges::copy_if(
+      run.report.actions, std::back_inserter(request.local_done),
+      [](const ActionReport& action) { return action.status != ActionReport::Status::cancelled; });
   for (const PeerReport& peer : run.report.peers) {
     if (!is_configured(plan, peer.name)) continue;
     if (peer.status != PeerStatus::cancelled) request.done.push_back(peer);

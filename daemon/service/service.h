@@ -82,7 +82,7 @@ class Service final : public Controllable {
   void begin(WantedRun wanted);
   void run_begun(const RunReport& report);
   void run_ended(const RunReport& report);
-  void put_back_locked_run();
+  void put_back_locked_run(const RunReport& report);
   void after_run();
   bool is_busy_with(const std::string& job) const;
   std::optional<Refusal> refusal() const;

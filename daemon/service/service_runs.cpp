@@ -163,7 +163,7 @@ void Service::run_begun(const RunReport& report) {
 void Service::run_ended(const RunReport& report) {
   if (stopping_) return;  // it is gone on with
   if (report.error && report.error->reason == RunError::Reason::locked) {
-    put_back_locked_run();
+    put_back_locked_run(report);
   } else {
     count(counters_, status(report));
     const bool is_good = status(report) == RunStatus::ok;
@@ -175,8 +175,11 @@ void Service::run_ended(const RunReport& report) {
   after_run_alarm_ = timeline_.after({}, [this] { after_run(); });
 }
 
-void Service::put_back_locked_run() {
+/// What this machine did before it found the lock held is done.
+void Service::put_back_locked_run(const RunReport& report) {
   WantedRun again = running_->wanted();
+  again.request.local_done = report.actions;
+  again.request.local_before.clear();
   again.why_waiting = "another run holds the staging directory";
   again.not_before = timeline_.steady_now() + locked_retry_interval;
   queue_.add(std::move(again), RunQueue::Place::first);

@@ -176,12 +176,22 @@ TEST_F(ManagedRunTest, KillsAWorkerThatBeginsAgain) {
   EXPECT_EQ(statuses(), (std::vector<Status>{Status::failed, Status::ok, Status::ok}));
 }
 
-TEST_F(ManagedRunTest, RefusesPeersThatAreNotAllowedWithoutAsking) {
-  request.not_allowed = {"web2"};
-  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::peer_failed);
-  EXPECT_EQ(statuses(), (std::vector<Status>{Status::ok, Status::refused, Status::ok}));
+TEST_F(ManagedRunTest, RefusesPeersForWhichItIsNotSafeWithoutAskingThem) {
+  request.only = {"web1", "db1"};
+  request.busy = {"db1"};
+  run_to_the_end();
+  EXPECT_EQ(statuses(), (std::vector<Status>{Status::ok, Status::refused, Status::refused}));
+  EXPECT_EQ(std::ranges::count(diary.lines, "begun 0"), 1);
   EXPECT_EQ(std::ranges::count(diary.lines, "begun 1"), 0);
-  EXPECT_EQ(std::ranges::count(diary.lines, "begun 2"), 1);
+  EXPECT_EQ(std::ranges::count(diary.lines, "begun 2"), 0);
+  const auto& told = diary.verdict->peers;
+  EXPECT_NE(told[1].action.failure->message.find("the peer was not staged"), std::string::npos);
+  EXPECT_NE(told[2].action.failure->message.find("may still be going on"), std::string::npos);
+}
+
+TEST_F(ManagedRunTest, APeerThatIsRefusedIsNoFailure) {
+  request.busy = {"web2"};
+  EXPECT_EQ(exit_code(run_to_the_end()), ExitCode::ok);
 }
 
 TEST_F(ManagedRunTest, ThatIsInterruptedCancelsWhatGoesOn) {

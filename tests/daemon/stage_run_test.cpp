@@ -600,6 +600,34 @@ TEST_F(OwnActions, AreEndedWithTheRun) {
   EXPECT_FALSE(timeline.step(hours(1))) << "nothing is left of it";
 }
 
+TEST_F(OwnActions, ThatWereDoneEarlierCountAndAreNotDoneAgain) {
+  ActionReport failed;
+  failed.action = "collect";
+  failed.begun = true;
+  failed.status = ActionReport::Status::failed;
+  ActionReport purged = failed;
+  purged.action = "purge";
+  purged.status = ActionReport::Status::ok;
+  request.local_done = {failed, purged};
+  run_to_its_end();
+  EXPECT_EQ(std::ranges::count(diary.lines, "collect here"), 0);
+  EXPECT_EQ(std::ranges::count(diary.lines, "purge here"), 0);
+  EXPECT_EQ(diary.verdict->actions.size(), 2U);
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::peer_failed);
+}
+
+TEST_F(OwnActions, DoNotBeginWhenTheRunIsToldToEndBetweenItsLastPeerAndThem) {
+  begin();
+  while (std::ranges::count(diary.lines, "finished 2 db1") == 0) timeline.step(hours(1));
+  run->interrupt();
+  ASSERT_TRUE(diary.verdict.has_value()) << "the end is told before interrupt() returns";
+  EXPECT_EQ(std::ranges::count(diary.lines, "purge here"), 0);
+  EXPECT_EQ(exit_code(*diary.verdict), ExitCode::interrupted);
+  ASSERT_EQ(diary.verdict->actions.size(), 2U);
+  EXPECT_EQ(diary.verdict->actions[1].status, ActionReport::Status::cancelled);
+  EXPECT_FALSE(diary.verdict->actions[1].begun);
+}
+
 TEST_F(OwnActions, AfterThePeersAreEndedWithTheRunToo) {
   begin();
   timeline.pass(seconds(90));

@@ -1,6 +1,7 @@
 #include "daemon/worker_processes.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -244,6 +245,39 @@ TEST(SupervisorWithProcesses, TerminationCancelsWhatIsNotDone) {
   EXPECT_EQ(end, RunEnd::interrupted);
   ASSERT_EQ(recorder.outcomes.size(), 3U);
   for (const PeerOutcome& outcome : recorder.outcomes) EXPECT_TRUE(outcome.cancelled);
+}
+
+/// Keeps which managed actions were told to have begun.
+class StepRecorder final : public PoolRecorder {
+ public:
+  void step_begun(std::size_t peer, std::size_t) override { begun.push_back(peer); }
+  std::vector<std::size_t> begun;
+};
+
+TEST(SupervisorWithProcesses, WhatAWorkerToldIsHeardAlsoWhenTheInterruptionComesFirst) {
+  boost::asio::io_context loop{1};
+  AsioTimeline timeline(loop);
+  std::array<int, 2> told{};
+  ASSERT_EQ(::pipe2(told.data(), O_CLOEXEC), 0);
+  WorkerProcesses workers(loop, [&](std::size_t, const WorkerLink& link) {
+    tell(link.records, WorkStepBegun{0});
+    if (::write(told[1], "x", 1) != 1) ::_exit(97);
+    ::pause();
+  });
+  StepRecorder recorder;
+  std::vector<PoolPeer> pool = pool_of(1);
+  pool[0].steps = 1;
+  Supervisor supervisor(pool, {}, timeline, workers, recorder);
+  supervisor.start();
+  while (recorder.starts.empty()) loop.run_one();
+  char byte = 0;
+  ASSERT_EQ(::read(told[0], &byte, 1), 1);
+  ASSERT_TRUE(recorder.begun.empty()) << "the loop has not come round since";
+  EXPECT_EQ(supervisor.interrupt(), RunEnd::interrupted);
+  EXPECT_EQ(recorder.begun, std::vector<std::size_t>{0});
+  EXPECT_TRUE(recorder.outcomes.at(0).cancelled);
+  workers.settle(std::chrono::seconds(10));
+  for (const int end : told) ::close(end);
 }
 
 TEST(SupervisorWithProcesses, TerminationThatWasHeldBackBeforeCancelsTheRun) {

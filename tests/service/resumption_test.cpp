@@ -97,5 +97,20 @@ TEST(Resumption, RemembersWhatWasBegunOnPeersThatAreNotDone) {
   EXPECT_EQ(rest.actions_done.at("a")[0].action, "collect");
 }
 
+TEST(Resumption, KnowsWhatThisMachineHasDone) {
+  CatalogedRun run = run_of(today);
+  ActionReport collect;
+  collect.action = "collect";
+  collect.status = ActionReport::Status::failed;
+  ActionReport purge;
+  purge.action = "purge";
+  purge.status = ActionReport::Status::cancelled;
+  run.report.actions = {collect, purge};
+  const StageRequest rest = rest_of(run, plan({"a"}));
+  ASSERT_EQ(rest.local_done.size(), 1U) << "what was cancelled is not done";
+  EXPECT_EQ(rest.local_done[0].action, "collect");
+  EXPECT_EQ(rest.local_done[0].status, ActionReport::Status::failed);
+}
+
 }  // namespace
 }  // namespace peerstage::daemon

@@ -467,6 +467,37 @@ class FlowingService : public ServiceTest {
         .say(seconds(1), well(1))
         .say({}, result);
   }
+
+  /// Each action of this machine's own fails, after a second.
+  void start_with_own_actions() {
+    Service::Surroundings around = surroundings();
+    around.begin_local_action = [this](const std::string& action, bool,
+                                       const std::function<void(const ActionReport&)>& done) {
+      done_here_.push_back(action);
+      return std::make_unique<Going>(timeline_.after(seconds(1), [action, done] {
+        ActionReport report;
+        report.action = action;
+        report.begun = true;
+        report.status = ActionReport::Status::failed;
+        report.exit_status = 7;
+        report.failure = peers::Failure{peers::FailureKind::permanent, "so it goes"};
+        done(report);
+      }));
+    };
+    service_ = std::make_unique<Service>(timeline_, log_, config_, around);
+    service_->start();
+  }
+
+  std::vector<std::string> done_here_;
+
+ private:
+  class Going final : public LocalAction {
+   public:
+    explicit Going(std::unique_ptr<Alarm> alarm) : alarm_(std::move(alarm)) {}
+
+   private:
+    std::unique_ptr<Alarm> alarm_;
+  };
 };
 
 TEST_F(FlowingService, AJobManagesItsPeersAndTheCatalogKnows) {
@@ -483,35 +514,48 @@ TEST_F(FlowingService, WithoutManagedOnlyThisMachineDoesThem) {
   config_.daemon.jobs[0].managed = false;
   config_.own_actions = {"purge"};
   script_ = [](std::size_t, unsigned) { return stages(); };
-  std::vector<std::string> done_here;
-  Service::Surroundings around = surroundings();
-  around.begin_local_action = [&](const std::string& action, bool,
-                                  const std::function<void(const ActionReport&)>& done) {
-    done_here.push_back(action);
-    class Going final : public LocalAction {
-     public:
-      explicit Going(std::unique_ptr<Alarm> alarm) : alarm_(std::move(alarm)) {}
-
-     private:
-      std::unique_ptr<Alarm> alarm_;
-    };
-    return std::make_unique<Going>(timeline_.after(seconds(1), [done] {
-      ActionReport report;
-      report.action = "purge";
-      report.status = ActionReport::Status::failed;
-      report.exit_status = 7;
-      report.failure = peers::Failure{peers::FailureKind::permanent, "so it goes"};
-      done(report);
-    }));
-  };
-  service_ = std::make_unique<Service>(timeline_, log_, config_, around);
-  service_->start();
+  start_with_own_actions();
   const std::string id = id_of(service_->start_job("nightly"));
   timeline_.pass(minutes(1));
-  EXPECT_EQ(done_here, std::vector<std::string>{"purge"}) << "there is no collect section";
+  EXPECT_EQ(done_here_, std::vector<std::string>{"purge"}) << "there is no collect section";
   EXPECT_EQ(statuses(), std::vector<RunStatus>{RunStatus::failed});
   EXPECT_EQ(cataloged(id).report.actions.at(0).exit_status, 7);
   EXPECT_TRUE(ended_.at(0).report.peers.at(0).actions.empty());
+}
+
+TEST_F(FlowingService, ARunThatWaitsForTheLockCollectsHereOnce) {
+  config_.daemon.jobs[0].managed = false;
+  config_.own_actions = {"collect"};
+  script_ = [](std::size_t, unsigned) { return stages(); };
+  auto area = peers::staging::StagingArea::open(config_.plan.staging_dir, std::nullopt,
+                                                peers::staging::RunMode::real);
+  ASSERT_TRUE(area.try_lock());
+  std::optional<peers::staging::StagingArea> holder(std::move(area));
+  start_with_own_actions();
+  id_of(service_->start_job("nightly"));
+  timeline_.pass(minutes(3));
+  EXPECT_EQ(done_here_, std::vector<std::string>{"collect"});
+  holder.reset();
+  timeline_.pass(minutes(2));
+  EXPECT_EQ(done_here_, std::vector<std::string>{"collect"});
+  ASSERT_EQ(statuses(), std::vector<RunStatus>{RunStatus::failed}) << "that it failed counts";
+  EXPECT_EQ(ended_.at(0).report.actions.at(0).exit_status, 7);
+}
+
+TEST_F(FlowingService, AFailedCollectOfThisMachineCountsInARunThatACrashInterrupted) {
+  config_.daemon.jobs[0].managed = false;
+  config_.own_actions = {"collect"};
+  script_ = [](std::size_t, unsigned) { return Script::hangs(); };
+  start_with_own_actions();
+  const std::string id = id_of(service_->start_job("nightly"));
+  timeline_.pass(seconds(30));
+  crash();
+  script_ = [](std::size_t, unsigned) { return stages(); };
+  start_with_own_actions();
+  timeline_.pass(minutes(1));
+  EXPECT_EQ(done_here_, std::vector<std::string>{"collect"});
+  ASSERT_EQ(statuses(), std::vector<RunStatus>{RunStatus::failed});
+  EXPECT_EQ(cataloged(id).report.actions.at(0).exit_status, 7);
 }
 
 TEST_F(FlowingService, WhatWasBegunBeforeACrashIsNotBegunAgain) {

@@ -129,6 +129,13 @@ class OrderTest(ActionsTest):
         self.assert_exit(self.run_actions("stage", "stage"), 0)
         self.assertEqual(self.said_lines(), ["before stage", "after stage"] * 2)
 
+    def test_of_two_stage_actions_the_document_tells_both(self):
+        result = self.run_actions("stage", "stage", "--json")
+        self.assert_exit(result, 0)
+        self.assert_actions(result, ("stage", False, 0), ("stage", False, 0))
+        self.assertEqual([each["result"]["peers"][0]["status"] for each in result.json["actions"]],
+                         ["staged", "unchanged"])
+
     def test_managed_actions_come_after_those_here_and_have_no_hooks(self):
         self.hooks_that_say("collect", "purge")
         result = self.run_actions("-M", "collect", "purge", "--json")

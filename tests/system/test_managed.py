@@ -153,6 +153,75 @@ class OneShot(ManagedTest):
         self.assert_exit(self.only(pool, "collect"), 0)
         self.assertEqual(self.calls(web1), ["begins collect", "ends collect"])
 
+    def own_sections(self, pool):
+        """This machine collects and purges as well."""
+        own, data, old = (pool.make_directory(name) for name in ("own", "data", "old"))
+        (data / "file").write_text("x")
+        pool.top_elements = (
+            f"<collect><collect_dir>{own}</collect_dir><collect_mode>daily</collect_mode><archive_mode>tar</archive_mode>"
+            f"<ignore_file>.ignore</ignore_file><dir><abs_path>{data}</abs_path></dir></collect>"
+            f"<purge><dir><abs_path>{old}</abs_path><retain_days>7</retain_days></dir></purge>")
+        return own
+
+    def refusal(self, result, name):
+        """Why this peer was not told to purge."""
+        found = self.outcome(result, name, [action["action"] for action in result.json["actions"]].index("purge") + 1)
+        self.assertEqual((found["status"], found["exit_status"]), ("refused", None), str(result))
+        return found["error"]["message"]
+
+    def test_a_peer_whose_collect_may_still_be_going_on_is_not_told_to_purge(self):
+        pool = self.make_pool()
+        self.own_sections(pool)
+        web1 = self.managed(pool, "web1", {"a": b"1"})
+        web2 = self.managed(pool, "web2", {"a": b"2"})
+        self.does(web1, "collect", HANGS)
+        pool.peerstage_elements = "<managed><deadline>2s</deadline></managed>"
+        result = pool.run("-M", "--json", "collect", "stage", "purge")
+        self.assert_exit(result, 7)
+        self.assertIn("may still be going on", self.refusal(result, "web1"))
+        self.assertEqual(self.calls(web1), ["begins collect"])
+        self.assertEqual(self.calls(web2), ["begins collect", "ends collect", "begins purge", "ends purge"])
+
+    def test_a_peer_that_the_same_command_does_not_stage_is_not_told_to_purge(self):
+        pool = self.make_pool()
+        self.own_sections(pool)
+        self.managed(pool, "web1")
+        near = pool.make_directory("near")
+        (near / "cback.collect").touch()
+        staging = pool.make_directory("of_stage", pool.user)
+        text = (f"<stage><staging_dir>{staging}</staging_dir><peer><name>near</name><type>local</type>"
+                f"<collect_dir>{near}</collect_dir></peer></stage>")
+        write_config = pool.write_config
+
+        def with_peers_of_its_own():
+            write_config()
+            pool.config.write_text(re.sub("<stage>.*</stage>", text, pool.config.read_text()))
+        pool.write_config = with_peers_of_its_own
+        result = pool.run("-M", "--json", "stage", "purge")
+        self.assert_exit(result, 0)
+        self.assertIn("was not staged", self.refusal(result, "web1"))
+
+    def test_a_peer_that_may_be_missing_and_is_not_told_to_purge_is_no_failure(self):
+        pool = self.make_pool()
+        self.own_sections(pool)
+        web1 = self.managed(pool, "web1", ignore_failures="all")  # never ready
+        result = pool.run("-M", "--json", "stage", "purge")
+        self.assert_exit(result, 0)
+        self.assertIn("was not staged", self.refusal(result, "web1"))
+        self.assertEqual(self.calls(web1), [])
+        self.assertRegex(result.log, r"\[WARNING *\] peer web1: the managed action purge was not run")
+
+    def test_a_wrong_rsh_command_is_found_before_anything_is_done(self):
+        pool = self.make_pool()
+        own = self.own_sections(pool)
+        web1 = self.managed(pool, "web1", {"a": b"1"})
+        pool.options["rsh_command"] = "/usr/local/bin/mysh"
+        result = pool.run("-M", "--json", "collect")
+        self.assert_exit(result, 4)
+        self.assertFalse(result.json["valid"], str(result))
+        self.assertEqual(list(own.iterdir()), [], "this machine has collected")
+        self.assertEqual(self.calls(web1), [])
+
     def test_a_wrapper_as_rsh_command_is_an_error_where_it_is_wanted(self):
         pool = self.make_pool()
         web1 = self.managed(pool, "web1", {"a": b"1"})
