@@ -13,7 +13,8 @@
 namespace peerstage::daemon {
 namespace {
 
-constexpr std::size_t longest_plain_line = 900;       // RFC 5322 allows 998 bytes, a reply puts something before it
+constexpr std::size_t longest_plain_line =
+    900;                                        // RFC 5322 allows 998 bytes, a reply puts something before it
 constexpr std::size_t longest_subject = 300;    // a subject is for a list of messages
 constexpr std::size_t encoded_word_bytes = 45;  // 60 of base64: an encoded word has 75 characters at most
 constexpr std::size_t base64_line_bytes = 57;   // 76 of base64, RFC 2045

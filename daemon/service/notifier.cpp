@@ -48,7 +48,8 @@ std::string shown(const Notification& what) {
 std::string reason(const Notify& whom, const ChildResult& result) {
   if (whom.way != Notify::Way::url || result.end != ChildResult::End::exited || result.output.empty())
     return to_string(result);
-  return peers::printable(std::string_view(result.output).substr(0, result.output.find('\n')), longest_line_told);
+  return peers::printable(std::string_view(result.output).substr(0, result.output.find('\n')),
+                          longest_line_told);
 }
 
 /// A program of root's must be root's alone.
@@ -218,7 +219,8 @@ void Notifier::log_output(const Delivery& delivery, const ChildResult& result) {
   for (std::size_t lines = 0; !rest.empty() && lines < most_lines_told; ++lines) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     if (end > 0) {
-      tell_(level, shown(delivery.whom) + " says: " + peers::printable(rest.substr(0, end), longest_line_told),
+      tell_(level,
+            shown(delivery.whom) + " says: " + peers::printable(rest.substr(0, end), longest_line_told),
             delivery.what->run);
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));

@@ -120,8 +120,8 @@ class Archive::Writer {
     check(archive_write_open(archive_.get(), this, nullptr, &Writer::take, nullptr));
   }
 
-  /// Freeing it closes it first, which would write the end of an archive that nobody wants. archive_write_fail(3)
-  /// avoids that, too, but loses what libarchive 3.6 holds for its filters.
+  /// Freeing it closes it first, which would write the end of an archive that nobody wants.
+  /// archive_write_fail(3) avoids that, too, but loses what libarchive 3.6 holds for its filters.
   ~Writer() { is_abandoned_ = true; }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
