@@ -200,6 +200,33 @@ class OurMasterTest(GateTest):
         self.assert_staged(self.pool, result, peer)
         self.assertEqual(self.ssh(peer, "id").returncode, REFUSED_EXIT)
 
+    def manage(self, *arguments):
+        """What the one managed action that is listed has done, and the run."""
+        ran = self.pool.directory / "ran"
+        script = self.pool.directory / "cback"
+        script.write_text(f"#!/bin/sh\necho \"$@\" >> {ran}\n")
+        script.chmod(0o755)
+        self.pool.options |= {"rsh_command": "/usr/bin/ssh", "cback_command": script, "managed_actions": "collect,purge"}
+        self.gated_peer(FILES, allow=[f"{script} collect"], managed="Y")
+        result = self.pool.run("--managed-only", *arguments, "--json")
+        return ran.read_text().splitlines() if ran.exists() else [], result
+
+    def test_managed_action_that_is_listed(self):
+        ran, result = self.manage("collect")
+        self.assert_exit(result, 0)
+        self.assertEqual(ran, ["collect"])
+
+    def test_managed_action_that_is_not_listed(self):
+        ran, result = self.manage("purge")
+        self.assert_exit(result, 7)
+        self.assertEqual(ran, [])
+        self.assertIn("peerstage-gate: refused", result.log + result.stdout)
+
+    def test_managed_action_with_a_switch_that_is_not_listed(self):
+        ran, result = self.manage("--full", "collect")
+        self.assert_exit(result, 7)
+        self.assertEqual(ran, [])
+
     def test_not_ready_without_the_indicator_or_the_directory(self):
         peer = self.gated_peer()
         self.assert_exit(self.pool.stage(), 8)
