@@ -623,7 +623,9 @@ class CommandLine(Pools):
         pool = self.mixed_pool()
         result = pool.run("stage", "stage", "--json")
         self.assert_exit(result, 0)
-        self.assertEqual({peer["status"] for peer in result.json["peers"]}, {"unchanged"})
+        first, second = (action["result"]["peers"] for action in result.json["actions"])
+        self.assertEqual({peer["status"] for peer in first}, {"staged"})
+        self.assertEqual({peer["status"] for peer in second}, {"unchanged"})
 
     def test_a_configuration_without_a_stage_section_has_a_document_with_its_date(self):
         pool = self.mixed_pool()
