@@ -34,6 +34,7 @@ TEST_F(UnresponsiveServerTest, NobodyListensIsTransient) {
     const Sshd sshd;
     settings = settings_for(sshd);
   }
+  settings.port = config::Port{1};  // one of those that are given out may be another test's by now
   settings.known_hosts = {"none"};
   const Failure failure = failure_of(settings);
   EXPECT_EQ(failure.kind, FailureKind::transient);

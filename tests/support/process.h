@@ -10,7 +10,7 @@
 /// What this process holds.
 namespace peerstage::test {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PEERSTAGE_SANITIZED
 inline constexpr bool memory_is_instrumented = true;  // a sanitizer keeps what was freed
 #else
 inline constexpr bool memory_is_instrumented = false;
