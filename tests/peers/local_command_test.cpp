@@ -42,28 +42,6 @@ TEST(LocalCommand, ASignalIsNoExitStatus) {
   EXPECT_FALSE(result.succeeded());
 }
 
-TEST(LocalCommand, FloodsOfBothStreamsAreCountedAndCut) {
-  Command command = shell("head -c 3000000 /dev/zero; head -c 2000000 /dev/zero >&2");
-  command.output_limit = 1000;
-  const CommandResult result = run_local_command(command);
-  EXPECT_EQ(result.output.size(), 1000U);
-  EXPECT_EQ(result.output_bytes, 3'000'000U);
-  EXPECT_EQ(result.error_bytes, 2'000'000U);
-}
-
-TEST(LocalCommand, OutputIsHeardAsItComesKeptOrNot) {
-  Command command = shell("echo first; read answer; echo error >&2; printf \"$answer\"");
-  command.input = "second\n";
-  command.output_limit = 3;
-  std::string output, error;
-  command.heard = [&](CommandStream stream, std::string_view bytes) {
-    (stream == CommandStream::error ? error : output) += bytes;
-  };
-  EXPECT_EQ(run_local_command(command).output, "fir");
-  EXPECT_EQ(output, "first\nsecond");
-  EXPECT_EQ(error, "error\n");
-}
-
 struct Endless {
   const char* name;
   const char* line;

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/ssh/ssh_fixture.h"
-#include "tests/support/process.h"
 
 namespace peerstage::peers::ssh {
 namespace {
@@ -54,37 +53,6 @@ TEST_F(RemoteCommandTest, TheEndOfACommandIsToldTruly) {
   const CommandResult both = machine.run(line("echo out; echo err >&2"));
   EXPECT_EQ(both.output, "out\n");
   EXPECT_EQ(both.error_output, "err\n");
-}
-
-TEST_F(RemoteCommandTest, AFloodOnBothStreamsIsCountedAndNotKept) {
-  const Sshd sshd;
-  SshConnection machine = connection(settings_for(sshd));
-  machine.run(words({"true"}));
-  const std::size_t before = test::resident_bytes();
-  Command flood = line("head -c 100000000 /dev/zero & head -c 50000000 /dev/zero >&2; wait");
-  flood.output_limit = 1000;
-  const CommandResult result = machine.run(flood);
-  EXPECT_TRUE(result.succeeded());
-  EXPECT_EQ(result.output, std::string(1000, '\0'));
-  EXPECT_EQ(result.error_output.size(), 1000U);
-  EXPECT_EQ(result.output_bytes, 100'000'000U);
-  EXPECT_EQ(result.error_bytes, 50'000'000U);
-  EXPECT_TRUE(test::grew_by_less_than(32U << 20U, before));
-}
-
-TEST_F(RemoteCommandTest, OutputIsHeardAsItComesKeptOrNot) {
-  const Sshd sshd;
-  SshConnection machine = connection(settings_for(sshd));
-  Command command = line("echo first; read answer; echo error >&2; printf \"$answer\"");
-  command.input = "second\n";
-  command.output_limit = 3;
-  std::string output, error;
-  command.heard = [&](CommandStream stream, std::string_view bytes) {
-    (stream == CommandStream::error ? error : output) += bytes;
-  };
-  EXPECT_EQ(machine.run(command).output, "fir");
-  EXPECT_EQ(output, "first\nsecond");
-  EXPECT_EQ(error, "error\n");
 }
 
 TEST_F(RemoteCommandTest, ACommandThatNeverEndsIsStoppedAtItsDeadline) {
