@@ -98,6 +98,7 @@ struct StagingValues {
   std::optional<unsigned> retries;
   std::optional<std::chrono::milliseconds> retry_delay;
   std::optional<ByteCount> bandwidth_limit;  ///< bytes a second
+  std::optional<bool> reuse_unchanged;
   std::optional<Verify> verify;
   std::optional<Subdirectories> subdirectories;
   std::optional<SpecialFiles> special_files;

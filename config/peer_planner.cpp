@@ -44,6 +44,7 @@ StagingSettings staging_settings(const StagingValues& own, const StagingValues& 
   take(settings.retries, own.retries, shared.retries);
   take(settings.retry_delay, own.retry_delay, shared.retry_delay);
   take(settings.bandwidth_limit, own.bandwidth_limit, shared.bandwidth_limit);
+  take(settings.reuse_unchanged, own.reuse_unchanged, shared.reuse_unchanged);
   take(settings.verify, own.verify, shared.verify);
   take(settings.subdirectories, own.subdirectories, shared.subdirectories);
   take(settings.special_files, own.special_files, shared.special_files);

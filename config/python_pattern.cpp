@@ -15,6 +15,7 @@
 #include <pcre2.h>
 
 #include "config/utf8.h"
+#include "config/values.h"
 
 namespace peerstage::config {
 namespace {
@@ -441,20 +442,20 @@ class Translation {
     const char c = get("\"(?P\" ends it");
     if (c == '<') {
       const std::string name = until('>', "the name of a group has no end");
-      if (!is_identifier(name)) throw Fault("\"" + name + "\" is no name for a group");
+      if (!is_identifier(name)) throw Fault(quoted(name) + " is no name for a group");
       open_capturing();
-      if (!names_.emplace(name, closed_.size()).second) throw Fault("there are two groups " + name);
+      if (!names_.emplace(name, closed_.size()).second) throw Fault("there are two groups " + quoted(name));
     } else if (c == '=') {
       const std::string name = until(')', "the name of a group has no end");
       reference(group_named(name));
     } else {
-      throw Fault(std::string("(?P") + c + " means nothing to Python");
+      throw Fault("(?P needs < or = in Python, for a named group or what it matched");
     }
   }
 
   std::size_t group_named(const std::string& name) const {
     const auto found = names_.find(name);
-    if (found == names_.end()) throw Fault("there is no group " + name + " before this");
+    if (found == names_.end()) throw Fault("there is no group " + quoted(name) + " before this");
     return found->second;
   }
 

@@ -62,6 +62,10 @@ const std::set<std::string> keys_without_effect = {"addkeystoagent",
                                                    "updatehostkeys",
                                                    "visualhostkey"};
 
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -157,6 +161,7 @@ class Reader {
   void bundle(const std::string& word) {
     for (std::size_t i = 1; i < word.size(); ++i) {
       const char option = word[i];
+      if (!is_letter_or_digit(option)) return error(quoted(word) + " is no option");
       if (grammar_.with_value.find(option) == std::string_view::npos) {
         flag(option);
         continue;
@@ -257,7 +262,8 @@ class Reader {
       value = std::min(text.find_first_not_of(blanks, value + 1), text.size());
     const std::size_t last = text.find_last_not_of(blanks);
     const bool has_value = value < text.size() && last != std::string::npos && last >= value;
-    if (key.empty() || !has_value)
+    const bool is_key = !key.empty() && std::all_of(key.begin(), key.end(), is_letter_or_digit);
+    if (!is_key || !has_value)
       return error("the option -o " + quoted(text) + " is not of the form Key=Value");
     setting(key, text.substr(value, last - value + 1));
   }

@@ -23,7 +23,8 @@ struct StagingSettings {
   std::chrono::milliseconds poll_interval{30'000};
   unsigned retries = 3;
   std::chrono::milliseconds retry_delay{30'000};
-  ByteCount bandwidth_limit;  ///< bytes a second, for this peer; the run's own limit is in the plan
+  ByteCount bandwidth_limit;    ///< bytes a second, for this peer; the run's own limit is in the plan
+  bool reuse_unchanged = true;  ///< take from an earlier day what has not changed since
   Verify verify = Verify::manifest;
   Subdirectories subdirectories = Subdirectories::recurse;
   SpecialFiles special_files = SpecialFiles::skip;

@@ -24,6 +24,7 @@ StagingValues read_staging_values(Fields& fields) {
   values.retries = fields.value("retries", AsNumber{0, 1000});
   values.retry_delay = fields.value("retry_delay", AsDuration{milliseconds(0), day});
   values.bandwidth_limit = fields.value("bandwidth_limit", as_size);
+  values.reuse_unchanged = fields.value("reuse_unchanged", as_boolean);
   values.verify = fields.value("verify", as_verify);
   values.subdirectories = fields.value("subdirectories", as_subdirectories);
   values.special_files = fields.value("special_files", as_special_files);

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -69,6 +68,10 @@ std::uint64_t address_space_in_use() {
 void limit_resources() {
   const rlimit no_core{0, 0};
   require(::setrlimit(RLIMIT_CORE, &no_core) == 0, "forbid core files");
+  rlimit descriptors{};
+  require(::getrlimit(RLIMIT_NOFILE, &descriptors) == 0, "look at the limit of descriptors");
+  descriptors.rlim_max = descriptors.rlim_cur;
+  require(::setrlimit(RLIMIT_NOFILE, &descriptors) == 0, "limit the descriptors");
   // A sanitizer's shadow memory is larger than any limit: such a process goes without.
   if (address_space_in_use() > address_space) return;
   const rlimit space{address_space, address_space};
@@ -77,9 +80,9 @@ void limit_resources() {
 
 std::uint32_t capability_bits(Reach reach) {
   if (reach == Reach::own_files) return 0;
-  // DAC_READ_SEARCH reads the collect directory, DAC_OVERRIDE writes the marker into it, FOWNER reads without
-  // touching access times.
-  return (1U << CAP_DAC_READ_SEARCH) | (1U << CAP_DAC_OVERRIDE) | (1U << CAP_FOWNER);
+  // Not FOWNER, although it reads without touching access times: it changes the mode of whatever can be read.
+  constexpr std::uint32_t reading = 1U << CAP_DAC_READ_SEARCH;
+  return reach == Reach::local_files ? reading | (1U << CAP_DAC_OVERRIDE) : reading;
 }
 
 /// `bits` must be among those that are permitted.
@@ -105,47 +108,33 @@ std::uint32_t permitted_capabilities() {
 }
 
 void become(const User& user, Reach reach) {
-  require(::prctl(PR_SET_KEEPCAPS, reach == Reach::local_files ? 1 : 0) == 0, "keep capabilities");
+  require(::prctl(PR_SET_KEEPCAPS, reach == Reach::own_files ? 0 : 1) == 0, "keep capabilities");
   require(::initgroups(user.name.c_str(), user.gid) == 0, "take the backup user's groups");
   require(::setresgid(user.gid, user.gid, user.gid) == 0, "become the backup group");
   require(::setresuid(user.uid, user.uid, user.uid) == 0, "become the backup user");
 }
 
-/// Newer than the headers of some systems that we are built on.
-constexpr std::uint64_t truncating = 1ULL << 14U;  // LANDLOCK_ACCESS_FS_TRUNCATE
-constexpr long first_version_with_truncating = 3;
-
-constexpr std::uint64_t all_writing =
-    LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
-    LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-    LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-    LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
-
-void allow_writing(int ruleset, int place, std::uint64_t access) {
-  const landlock_path_beneath_attr rule{access, place};
-  require(::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0,
-          "name a writable directory to Landlock");
+void die_with(pid_t supervisor) {
+  require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, "bind the worker's life to its parent's");
+  if (::getppid() != supervisor) throw std::runtime_error("the supervisor is gone");
 }
 
-std::string restrict_file_system(const Confinement& confinement) {
-  const long version =
-      ::syscall(SYS_landlock_create_ruleset, nullptr, std::size_t{0}, LANDLOCK_CREATE_RULESET_VERSION);
-  // Version 1 forbids every rename between directories, which is what publishing is made of.
-  if (version < 2)
-    return "this kernel has no Landlock (version 2): workers are confined by their user id alone";
+void enter_landlock(const Needs& needs) {
+  Landlock landlock(needs.ports ? Landlock::Ports::ruled : Landlock::Ports::free);
+  for (const auto& [directory, access] : needs.directories) landlock.allow(directory, access);
+  for (const auto& [path, access] : needs.paths) landlock.allow(path, access);
+  for (const std::uint16_t port : needs.ports.value_or(std::vector<std::uint16_t>()))
+    landlock.allow_connecting_to(port);
+  landlock.enforce();
+}
 
-  const std::uint64_t writing = all_writing | (version >= first_version_with_truncating ? truncating : 0);
-  landlock_ruleset_attr attributes{};
-  attributes.handled_access_fs = writing;
-  if (confinement.programs == Programs::forbidden) attributes.handled_access_fs |= LANDLOCK_ACCESS_FS_EXECUTE;
-  const peers::Descriptor ruleset(
-      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
-  require(static_cast<bool>(ruleset), "create a Landlock ruleset");
-  for (const int directory : confinement.writable) allow_writing(ruleset.get(), directory, writing);
-  const peers::Descriptor nothing(::open("/dev/null", O_PATH | O_CLOEXEC));
-  if (nothing) allow_writing(ruleset.get(), nothing.get(), LANDLOCK_ACCESS_FS_WRITE_FILE);
-  require(::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0, "enter the Landlock ruleset");
-  return {};
+void restrict_system_calls(const Confinement& confinement, long landlock) {
+  SystemCallRules rules;
+  rules.programs = confinement.programs;
+  rules.network = confinement.network;
+  rules.landlock_knows_truncating = landlock >= first_landlock_version_with_truncating;
+  rules.supervisor = confinement.supervisor;
+  filter_system_calls(rules);
 }
 
 }  // namespace
@@ -168,16 +157,43 @@ void keep_only(std::vector<int> descriptors) {
   unmap_what_is_shared();
 }
 
-std::string confine(const Confinement& confinement) {
+Needs reading_everything() {
+  Needs needs;
+  needs.paths.emplace_back("/", FileAccess::read);
+  needs.paths.emplace_back("/dev/null", FileAccess::append);
+  return needs;
+}
+
+void confine(const Confinement& confinement) {
   limit_resources();
   if (confinement.user) become(*confinement.user, confinement.reach);
   keep_capabilities(capability_bits(confinement.reach) & permitted_capabilities(), confinement.programs);
   require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "set no_new_privs");
-  std::string lacking = restrict_file_system(confinement);
   // After the change of identity, which clears it.
-  require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, "bind the worker's life to its parent's");
-  if (::getppid() != confinement.supervisor) throw std::runtime_error("the supervisor is gone");
-  return lacking;
+  if (confinement.supervisor != 0) die_with(confinement.supervisor);
+  const long landlock = landlock_version();
+  if (landlock >= usable_landlock_version) enter_landlock(confinement.needs ? confinement.needs() : Needs());
+  if (has_system_call_filters()) restrict_system_calls(confinement, landlock);
+}
+
+std::string lacking_confinement() {
+  std::string lacking;
+  if (landlock_version() < usable_landlock_version) {
+    lacking = "Landlock (version " + std::to_string(usable_landlock_version) +
+              "), so that workers can read and write whatever their user can";
+  }
+  if (!has_system_call_filters()) {
+    lacking += lacking.empty() ? "" : ", and no ";
+    lacking += "system call filters (seccomp), so that workers can do to other processes what their user can";
+  }
+  if (lacking.empty()) return {};
+  return "this kernel has no " + lacking + "; see \"What a worker may do\" in the documentation";
+}
+
+std::string get_ready_to_confine() {
+  if (landlock_version() < usable_landlock_version)
+    require(::prctl(PR_SET_DUMPABLE, 0) == 0, "close /proc of this process to its workers");
+  return lacking_confinement();
 }
 
 }  // namespace peerstage::daemon

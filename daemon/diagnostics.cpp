@@ -8,6 +8,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "daemon/landlock.h"
+#include "daemon/system_call_filter.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -17,6 +19,12 @@ std::string platform() {
   utsname machine{};
   if (::uname(&machine) != 0) return "unknown";
   return std::string(machine.sysname) + " " + machine.release + " " + machine.machine;
+}
+
+std::string confinement() {
+  const long landlock = landlock_version();
+  return (landlock > 0 ? "Landlock version " + std::to_string(landlock) : std::string("no Landlock")) +
+         (has_system_call_filters() ? ", system call filters" : ", no system call filters");
 }
 
 std::string locale() {
@@ -44,6 +52,7 @@ std::vector<std::string> diagnostics() {
       "Boost: " + std::to_string(BOOST_VERSION / 100'000) + "." + std::to_string(BOOST_VERSION / 100 % 1000),
       "Platform: " + platform(),
       "User: uid " + std::to_string(::geteuid()) + ", gid " + std::to_string(::getegid()),
+      "Confinement of workers: " + confinement(),
       "Locale: " + locale(),
       "Time zone: " + time_zone(),
   };

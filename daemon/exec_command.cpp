@@ -11,6 +11,7 @@
 #include "config/load.h"
 #include "daemon/asio_timeline.h"
 #include "daemon/check.h"
+#include "daemon/confine.h"
 #include "daemon/exec_display.h"
 #include "daemon/exec_report.h"
 #include "daemon/exec_run.h"
@@ -63,6 +64,8 @@ ExecStyle style_of(const ExecCommand& command) {
 }
 
 ExitCode run(const ExecCommand& command, const config::ExecPlan& plan) {
+  if (const std::string lacking = get_ready_to_confine(); !lacking.empty())
+    std::cerr << "peerstage exec: " << lacking << '\n';
   const TerminationHeldBack termination;  // the loop sees those that wait
   boost::asio::io_context loop{1};
   AsioTimeline timeline(loop);

@@ -34,7 +34,7 @@ bool write_patiently(int descriptor, std::string_view text) {
 }
 
 /// Columns may be aligned with tabs, which do no harm.
-std::string shown(std::string_view line) {
+std::string shown_line(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   std::string text;
   while (true) {
@@ -80,7 +80,7 @@ void ExecDisplay::output(std::size_t peer, const WorkOutput& output) {
 }
 
 void ExecDisplay::take_line(Peer& peer, CommandStream stream, std::string_view line) {
-  std::string text = shown(line);
+  std::string text = shown_line(line);
   if (style_ == ExecStyle::as_it_comes) {
     print(stream, peer.name + ": " + text);
     return;

@@ -15,6 +15,7 @@
 
 #include "daemon/confine.h"
 #include "daemon/managed_step.h"
+#include "daemon/worker_needs.h"
 #include "daemon/worker_protocol.h"
 #include "daemon/worker_start.h"
 #include "peers/descriptor.h"
@@ -56,8 +57,7 @@ class ExecAttempt {
  private:
   void run_remotely() {
     confine_for_remote_peer();
-    peers::ssh::SshConnection connection(order_.peer.name, *order_.peer.ssh,
-                                         {order_.user.name, order_.user.home});
+    peers::ssh::SshConnection connection(order_.peer.name, *order_.peer.ssh, local_user());
     connection.log_in();
     for (const std::string& note : connection.take_notes()) send(WorkEvent{peers::EventLevel::info, note});
     finish([&] { return connection.run(command_); });
@@ -70,14 +70,19 @@ class ExecAttempt {
   }
 
   void confine_for_remote_peer() const {
-    const auto places = open_directories(places_of_new_host_keys(*order_.peer.ssh, order_.user));
     Confinement confinement;
     confinement.supervisor = order_.supervisor;
     if (order_.started_as_root) confinement.user = order_.user;
-    for (const peers::Descriptor& place : places) confinement.writable.push_back(place.get());
-    const std::string lacking = confine(confinement);
-    if (!lacking.empty()) send(WorkEvent{peers::EventLevel::debug, lacking});
+    confinement.network = Network::allowed;
+    confinement.needs = [this] {
+      Needs needs;
+      need_machine(needs, *order_.peer.ssh, local_user());
+      return needs;
+    };
+    confine(confinement);
   }
+
+  peers::ssh::LocalUser local_user() const { return {order_.user.name, order_.user.home}; }
 
   template <typename Run>
   void finish(const Run& run) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "daemon/screen.h"
 #include "daemon/stage_action.h"
 #include "daemon/user.h"
+#include "peers/descriptor.h"
 #include "peers/text.h"
 
 namespace peerstage::daemon {
@@ -129,8 +131,10 @@ class ActionRun {
   }
 
   ExitCode print(const std::string& document, ExitCode code) {
-    std::cout << document << std::flush;
-    return std::cout ? code : verdict_lost(code);
+    // A stream would take an interruption for the end.
+    std::cout << std::flush;
+    const bool is_told = std::cout && peers::write_whole(STDOUT_FILENO, std::as_bytes(std::span(document)));
+    return is_told ? code : verdict_lost(code);
   }
 
   /// Whoever waits for the document must not take silence for success.

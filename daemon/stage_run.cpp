@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/confine.h"
 #include "daemon/day_marker_policy.h"
 #include "daemon/peer_actions.h"
 #include "daemon/peer_outcome.h"
@@ -186,6 +187,8 @@ class StageRun::Run final : public PoolObserver {
 
   void begin() {
     if (is_dry()) note(peers::EventLevel::info, "dry run: nothing is changed anywhere");
+    if (const std::string lacking = get_ready_to_confine(); !lacking.empty())
+      note(peers::EventLevel::warning, lacking);
     select_peers();
     find_user();
     std::optional<staging::Ownership> owner;
@@ -332,6 +335,7 @@ class StageRun::Run final : public PoolObserver {
     options.permissions = settings.permissions;
     options.umask = umask_;
     options.minimum_free = settings.minimum_free;
+    options.reuse_unchanged = settings.reuse_unchanged;
     options.mode = request_.mode;
     return options;
   }

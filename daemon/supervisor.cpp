@@ -20,8 +20,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A peer decides how many names it has; these bound what the supervisor keeps and logs of them.
-constexpr std::size_t max_skipped_listed = 10'000;
+// A peer decides how many names it has, and how long they are; these bound what the supervisor keeps and logs
+// of them. The report has each name several times, escaped.
+constexpr std::size_t max_skipped_listed = 1'000;
+constexpr std::size_t max_skipped_bytes = 64U << 10U;
 constexpr unsigned max_events_of_attempt = 1'000;
 constexpr auto tick_interval = milliseconds(100);
 constexpr auto patience_for_the_killed = milliseconds(500);
@@ -118,6 +120,7 @@ class Supervisor::Pool {
     Timeline::Steady::duration held{0};              ///< while it was queued, and nobody might start
     Timeline::Steady::duration held_when_queued{0};  ///< what the clock showed
     unsigned transient_failures = 0;
+    std::size_t skipped_bytes = 0;      ///< of the names that are listed
     std::optional<WorkResult> put_off;  ///< why it has to wait for its next attempt
     bool done = false;
     PeerOutcome outcome;
@@ -163,6 +166,7 @@ class Supervisor::Pool {
     state.outcome.attempts = state.transient_failures + 1;
     state.outcome.skipped.clear();
     state.outcome.skipped_unlisted = 0;
+    state.skipped_bytes = 0;
     observer_.started(peer, state.outcome.attempts);
     auto attempt = std::make_unique<Attempt>(*this, peer);
     attempt->last_word = timeline_.steady_now();
@@ -278,11 +282,16 @@ class Supervisor::Pool {
   void take(std::size_t peer, const WorkPlanned& plan) { observer_.planned(peer, plan); }
   void take(std::size_t peer, const WorkProgress& progress) { observer_.progress(peer, progress); }
   void take(std::size_t peer, const WorkSkipped& skipped) {
-    PeerOutcome& outcome = peers_[peer].outcome;
-    if (outcome.skipped.size() < max_skipped_listed)
-      outcome.skipped.push_back(skipped);
-    else
+    PeerState& state = peers_[peer];
+    PeerOutcome& outcome = state.outcome;
+    const bool fits = outcome.skipped.size() < max_skipped_listed &&
+                      state.skipped_bytes + skipped.name.size() <= max_skipped_bytes;
+    if (!fits) {
       ++outcome.skipped_unlisted;
+      return;
+    }
+    state.skipped_bytes += skipped.name.size();
+    outcome.skipped.push_back(skipped);
   }
   void take(std::size_t peer, const WorkFile& file) { observer_.file(peer, file); }
   void take(std::size_t peer, const WorkEvent& event) {

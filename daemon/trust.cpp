@@ -7,7 +7,6 @@
 
 #include <boost/filesystem/operations.hpp>
 #include <boost/filesystem/path.hpp>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "config/load.h"
@@ -15,7 +14,6 @@
 #include "daemon/check.h"
 #include "daemon/confine.h"
 #include "daemon/user.h"
-#include "peers/descriptor.h"
 #include "peers/failure.h"
 #include "peers/ssh/ssh_connection.h"
 #include "peers/text.h"
@@ -38,11 +36,15 @@ const config::StagePeer& find_remote_peer(const config::StagePlan& plan, const s
 User become_staging_user(const config::StagePlan& plan) {
   if (::geteuid() != 0) return calling_user();
   User user = look_up_user(plan.backup_user, plan.backup_group);
-  const peers::Descriptor everything(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   Confinement confinement;
   confinement.supervisor = ::getppid();
   confinement.user = user;
-  confinement.writable = {everything.get()};  // known_hosts may be anywhere; his own rights are the limit
+  confinement.network = Network::allowed;
+  confinement.needs = [] {  // known_hosts may be anywhere; his own rights are the limit
+    Needs needs;
+    needs.paths.emplace_back("/", FileAccess::change);
+    return needs;
+  };
   confine(confinement);
   return user;
 }

@@ -64,7 +64,7 @@ std::optional<year_month_day> parse_iso_date(std::string_view text) {
   if (!year || !month || !day) return std::nullopt;
   const year_month_day date(std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
                             std::chrono::day(*day));
-  return date.ok() ? std::optional(date) : std::nullopt;
+  return date.ok() && clock_can_hold(date) ? std::optional(date) : std::nullopt;
 }
 
 std::optional<std::chrono::system_clock::time_point> parse_utc(std::string_view text) {
@@ -74,7 +74,7 @@ std::optional<std::chrono::system_clock::time_point> parse_utc(std::string_view 
   const auto hours = field(text, 11, 2, 24);
   const auto minutes = field(text, 14, 2, 60);
   const auto second = field(text, 17, 2, 60);
-  if (!date || !clock_can_hold(*date) || !hours || !minutes || !second) return std::nullopt;
+  if (!date || !hours || !minutes || !second) return std::nullopt;
   return sys_days(*date) + std::chrono::hours(*hours) + std::chrono::minutes(*minutes) + seconds(*second);
 }
 

@@ -19,7 +19,8 @@ std::string compact_utc(std::chrono::system_clock::time_point when);
 
 /// "2026-11-20".
 std::string iso_date(std::chrono::year_month_day date);
-/// The way back; absent for everything else, and for days that no calendar has.
+/// The way back; absent for everything else, for days that no calendar has, and for those that the clock
+/// cannot hold.
 std::optional<std::chrono::year_month_day> parse_iso_date(std::string_view text);
 
 }  // namespace peerstage::daemon

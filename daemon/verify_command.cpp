@@ -13,7 +13,6 @@
 #include <thread>
 #include <utility>
 
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "config/load.h"
@@ -46,13 +45,12 @@ constexpr std::chrono::milliseconds between_looks{200};
 /// anything anywhere.
 void give_up_rights(const config::StagePlan& plan) {
   Confinement confinement;
-  confinement.supervisor = ::getppid();
+  confinement.needs = reading_everything;
   if (::geteuid() == 0) {
     confinement.user = look_up_user(plan.backup_user, plan.backup_group);
-    confinement.reach = Reach::local_files;
+    confinement.reach = Reach::every_file;
   }
   confine(confinement);
-  ::prctl(PR_SET_PDEATHSIG, 0);  // nohup and the like let go of us, and we go on
 }
 
 /// Examines in the background, and hands over what is done in order.

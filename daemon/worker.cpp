@@ -13,6 +13,7 @@
 
 #include "daemon/confine.h"
 #include "daemon/managed_step.h"
+#include "daemon/worker_needs.h"
 #include "daemon/worker_protocol.h"
 #include "daemon/worker_start.h"
 #include "peers/descriptor.h"
@@ -116,17 +117,36 @@ WorkResult stage_peer(peers::Peer& peer, peers::staging::PeerPlace& place, peers
   return result;
 }
 
+bool is_dry(const WorkOrder& order) {
+  return order.options.mode == peers::staging::RunMode::dry_run;
+}
+
+/// Of a local peer: by the program sha256sum.
+bool asks_for_sums(const WorkOrder& order) {
+  return order.options.verify == config::Verify::checksum;
+}
+
+peers::ssh::LocalUser local_user(const WorkOrder& order) {
+  return {order.user.name, order.user.home,
+          is_dry(order) ? peers::ssh::NewHostKeys::forgotten : peers::ssh::NewHostKeys::remembered};
+}
+
+/// Every way in which the order needs the machine; none for a local peer that nothing is asked to do.
+std::vector<config::SshSettings> ways(const WorkOrder& order) {
+  std::vector<config::SshSettings> found;
+  if (order.peer.ssh) found.push_back(*order.peer.ssh);
+  const bool is_managed = !order.before.empty() || !order.after.empty();
+  if (is_managed && order.peer.managed_ssh) found.push_back(*order.peer.managed_ssh);
+  return found;
+}
+
 /// `ssh`: how to get there; absent: it is here.
 std::unique_ptr<peers::Peer> make_peer(const WorkOrder& order, const std::optional<config::SshSettings>& ssh,
                                        unsigned connections) {
   peers::ConnectedPeer::Description description{order.peer.name, order.peer.collect_dir,
                                                 order.peer.cback_command, order.options};
   if (!ssh) return std::make_unique<peers::LocalPeer>(description);
-  const bool is_dry = order.options.mode == peers::staging::RunMode::dry_run;
-  const peers::ssh::LocalUser user{
-      order.user.name, order.user.home,
-      is_dry ? peers::ssh::NewHostKeys::forgotten : peers::ssh::NewHostKeys::remembered};
-  return std::make_unique<peers::RemotePeer>(description, *ssh, user, connections);
+  return std::make_unique<peers::RemotePeer>(description, *ssh, local_user(order), connections);
 }
 
 /// What there is to do at the peer, in its order.
@@ -207,32 +227,31 @@ class Attempt {
   bool goes_on_unwatched_ = false;  ///< something that may still change the peer's data
 };
 
-/// Where a worker may write beside the staging directory: a local peer's collect directory (the marker), and
-/// the directories of the known_hosts files where new host keys are accepted. What does not exist is passed
-/// over.
-std::vector<peers::Descriptor> writable_elsewhere(const WorkOrder& order) {
-  std::vector<std::string> paths;
-  if (!order.peer.ssh) paths.push_back(order.peer.collect_dir);
-  for (const auto& ssh : {order.peer.ssh, order.peer.managed_ssh}) {
-    if (!ssh) continue;
-    const std::vector<std::string> places = places_of_new_host_keys(*ssh, order.user);
-    paths.insert(paths.end(), places.begin(), places.end());
+Needs needs_of(const WorkOrder& order, const peers::staging::PeerPlace* place) {
+  Needs needs;
+  if (place != nullptr) {
+    for (const int directory : place->directories())
+      needs.directories.emplace_back(directory, is_dry(order) ? FileAccess::read : FileAccess::change);
+    if (place->before())
+      needs.directories.emplace_back(place->before()->directory.descriptor(), FileAccess::read);
   }
-  return open_directories(paths);
+  need_this_machine(needs);
+  for (const config::SshSettings& ssh : ways(order)) need_machine(needs, ssh, local_user(order));
+  if (order.peer.ssh) return needs;
+  needs.paths.emplace_back(order.peer.collect_dir, is_dry(order) ? FileAccess::read : FileAccess::mark);
+  if (asks_for_sums(order)) need_programs(needs);
+  return needs;
 }
 
-/// Returns what this kernel could not do.
-std::string confine_for(const WorkOrder& order, const peers::staging::PeerPlace* place) {
-  const std::vector<peers::Descriptor> elsewhere = writable_elsewhere(order);
+void confine_for(const WorkOrder& order, const peers::staging::PeerPlace* place) {
   Confinement confinement;
   confinement.supervisor = order.supervisor;
   if (order.started_as_root) confinement.user = order.user;
   if (!order.peer.ssh) confinement.reach = Reach::local_files;
-  if (!order.peer.ssh && order.options.verify == config::Verify::checksum)
-    confinement.programs = Programs::allowed;
-  if (place != nullptr) confinement.writable = place->writable_directories();
-  for (const peers::Descriptor& directory : elsewhere) confinement.writable.push_back(directory.get());
-  return confine(confinement);
+  if (!order.peer.ssh && asks_for_sums(order)) confinement.programs = Programs::allowed;
+  if (!ways(order).empty()) confinement.network = Network::allowed;
+  confinement.needs = [&] { return needs_of(order, place); };
+  confine(confinement);
 }
 
 [[noreturn]] void work_at(const WorkOrder& order, peers::staging::PeerPlace* place,
@@ -243,8 +262,7 @@ std::string confine_for(const WorkOrder& order, const peers::staging::PeerPlace*
     std::vector<int> kept = place != nullptr ? place->descriptors() : std::vector<int>();
     kept.insert(kept.end(), {descriptors.supervisor, descriptors.lock});
     keep_only(kept);
-    const std::string lacking = confine_for(order, place);
-    if (!lacking.empty()) sender.event(peers::EventLevel::debug, lacking);
+    confine_for(order, place);
     Attempt attempt(order, place, sender);
     sender.send(attempt.run());
     // Without destructors: a peer that hangs must not delay us, and the kernel closes everything.

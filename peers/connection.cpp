@@ -1,5 +1,7 @@
 #include "peers/connection.h"
 
+#include <algorithm>
+
 namespace peerstage::peers {
 
 const char* to_string(FileType type) {
@@ -20,6 +22,18 @@ const char* to_string(FileType type) {
       return "unknown type";
   }
   return "unknown type";
+}
+
+std::vector<std::vector<ListedEntry>> Connection::list_all(const std::vector<std::string>& directories,
+                                                           ListLimits limits) {
+  std::vector<std::vector<ListedEntry>> all;
+  for (const std::string& directory : directories) {
+    all.push_back(list(directory, limits));
+    limits.entries -= std::min(limits.entries, all.back().size());
+    for (const ListedEntry& entry : all.back())
+      limits.name_bytes -= std::min(limits.name_bytes, entry.name.size());
+  }
+  return all;
 }
 
 }  // namespace peerstage::peers

@@ -76,6 +76,10 @@ class Connection {
   /// Every entry except "." and "..", in the machine's order. A listing that ends early is an error, never a
   /// result.
   virtual std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits) = 0;
+  /// `list` of each, in this order, and the limits are for all of them together. Where the machine is far
+  /// away, several are read at a time. The first error ends it.
+  virtual std::vector<std::vector<ListedEntry>> list_all(const std::vector<std::string>& directories,
+                                                         ListLimits limits);
   /// Reads the files that the receiver asks for, as many at a time as the line wants, until there are none
   /// left. A file that turns out shorter than its size is failed() as transient. Ends with an error only when
   /// the connection as a whole cannot go on (or the receiver threw); files without `complete` or `failed` are

@@ -10,6 +10,8 @@
 namespace peerstage::peers {
 namespace {
 
+/// As safe against exchanged names: each component is opened from the descriptor of the one before, is no
+/// link, and none leads up. A directory that is moved away meanwhile is still the one that was found beneath.
 Descriptor open_each_component(int directory, const std::string& relative, int flags, unsigned mode) {
   Descriptor current;
   std::size_t begin = 0;
@@ -22,9 +24,9 @@ Descriptor open_each_component(int directory, const std::string& relative, int f
     }
     const int from = current ? current.get() : directory;
     if (slash == std::string::npos) {
-      return Descriptor(::openat(from, component.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode));
+      return open_at(from, component.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
     }
-    Descriptor next(::openat(from, component.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    Descriptor next = open_at(from, component.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (!next) return {};
     current = std::move(next);
     begin = slash + 1;
@@ -36,6 +38,14 @@ Descriptor open_each_component(int directory, const std::string& relative, int f
 void Descriptor::reset(int number) {
   const int old = std::exchange(number_, number);
   if (old >= 0) ::close(old);
+}
+
+Descriptor open_at(int directory, const char* path, int flags, unsigned mode) {
+  return Descriptor(uninterrupted([&] { return ::openat(directory, path, flags, mode); }));
+}
+
+bool sync_to_disk(int descriptor) {
+  return uninterrupted([descriptor] { return ::fsync(descriptor); }) == 0;
 }
 
 Descriptor open_beneath(int directory, const std::string& relative, int flags, unsigned mode) {

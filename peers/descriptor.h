@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -28,6 +29,22 @@ class Descriptor {
  private:
   int number_ = -1;
 };
+
+/// Makes a system call, and makes it again for as long as a signal interrupts it.
+template <typename Call>
+auto uninterrupted(const Call& call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+/// openat(2), not to be interrupted. None, with errno set, when it cannot.
+Descriptor open_at(int directory, const char* path, int flags, unsigned mode = 0);
+
+/// fsync(2), not to be interrupted: what it was waiting for is on its way all the same, and no error was told
+/// yet. False, with errno set, when it cannot.
+bool sync_to_disk(int descriptor);
 
 /// Opens a path below a directory, like openat(2), but never leaves the directory and follows no symbolic
 /// link in any component (openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; component by component

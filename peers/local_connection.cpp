@@ -58,7 +58,7 @@ LocalConnection::LocalConnection(std::string base) : base_(std::move(base)) {
 
 Descriptor LocalConnection::open(const std::string& path, int flags) {
   if (!base_descriptor_) {
-    base_descriptor_.reset(::open(base_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    base_descriptor_ = open_at(AT_FDCWD, base_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (!base_descriptor_) return {};
   }
   std::size_t begin = base_.size();
@@ -153,11 +153,11 @@ void LocalConnection::write_marker(const std::string& path) {
   if (::unlinkat(directory.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
     throw local_error("cannot replace the marker", path, errno);
   }
-  const Descriptor marker(
-      ::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  const Descriptor marker = open_at(directory.get(), name.c_str(), flags, 0666);
   if (!marker) throw local_error("cannot write the marker", path, errno);
-  if (::fsync(marker.get()) != 0) throw local_error("cannot sync the marker", path, errno);
-  if (::fsync(directory.get()) != 0 && errno != EINVAL) {  // EINVAL: a file system without directory sync
+  if (!sync_to_disk(marker.get())) throw local_error("cannot sync the marker", path, errno);
+  if (!sync_to_disk(directory.get()) && errno != EINVAL) {  // EINVAL: a file system without directory sync
     throw local_error("cannot sync the directory of the marker", path, errno);
   }
 }

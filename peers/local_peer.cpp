@@ -29,7 +29,7 @@ bool is_within(int directory, int other) {
   auto here = identity_of(directory);
   Descriptor current;
   while (here && here != wanted) {
-    Descriptor parent(::openat(current ? current.get() : directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    Descriptor parent = open_at(current ? current.get() : directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
     const auto above = parent ? identity_of(parent.get()) : std::nullopt;
     if (above == here) return false;  // the root
     current = std::move(parent);
@@ -41,7 +41,7 @@ bool is_within(int directory, int other) {
 }  // namespace
 
 Outcome<StagedTree> LocalPeer::stage(staging::PeerPlace& place, Observer& observer) {
-  const Descriptor collect(::open(collect_dir().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor collect = open_at(AT_FDCWD, collect_dir().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   const int staging = place.disk().descriptor();
   if (collect && place.can_be_written() &&
       (is_within(collect.get(), staging) || is_within(staging, collect.get()))) {

@@ -25,6 +25,10 @@ class ParallelConnection final : public Connection {
   std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits) override {
     return first().list(directory, limits);
   }
+  std::vector<std::vector<ListedEntry>> list_all(const std::vector<std::string>& directories,
+                                                 ListLimits limits) override {
+    return first().list_all(directories, limits);
+  }
   void fetch(FileReceiver& receiver) override;
   void write_marker(const std::string& path) override { first().write_marker(path); }
   CommandResult run(const Command& command) override { return first().run(command); }

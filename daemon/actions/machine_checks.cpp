@@ -13,6 +13,7 @@
 #include "config/ssh_command.h"
 #include "config/stage_plan.h"
 #include "daemon/actions/access.h"
+#include "daemon/confine.h"
 #include "peers/descriptor.h"
 #include "peers/failure.h"
 #include "peers/staging/disk_space.h"
@@ -46,6 +47,7 @@ class MachineChecks {
   MachineChecks(const config::Config& config, config::Report& report) : config_(config), report_(report) {}
 
   void run() {
+    check_kernel();
     check_options();
     check_extensions();
     if (config_.peers) check_local_peers(*config_.peers);
@@ -70,6 +72,12 @@ class MachineChecks {
                       const char* advice = "make it, mount it, or give the user that runs this the rights") {
     say(Severity::error, place, "the " + std::string(what) + " " + printable(path),
         directory_problem(path, rights), advice);
+  }
+
+  void check_kernel() {
+    if (!config_.stage && !config_.peers) return;
+    if (const std::string lacking = lacking_confinement(); !lacking.empty())
+      report_.warning(0, "stage", lacking);
   }
 
   void check_options() {

@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "daemon/asio_timeline.h"
+#include "daemon/confine.h"
 #include "daemon/interruptible_loop.h"
 #include "daemon/message_ids.h"
 #include "daemon/readable.h"
@@ -110,6 +111,7 @@ ManagedActionResult refuse(const ActionContext& context, const std::string& acti
 
 ManagedReport run_managed(const ActionContext& context, const config::ManagedPlan& plan,
                           ManagedRequest request) {
+  if (const std::string lacking = get_ready_to_confine(); !lacking.empty()) context.log.warning(lacking);
   const TerminationHeldBack termination;  // the loop sees those that wait
   boost::asio::io_context loop{1};
   AsioTimeline timeline(loop);

@@ -22,26 +22,6 @@ constexpr const char* paused_setting = "paused";
 
 }  // namespace
 
-const char* to_string(RunTrigger trigger) {
-  switch (trigger) {
-    case RunTrigger::schedule:
-      return "schedule";
-    case RunTrigger::catch_up:
-      return "catch_up";
-    case RunTrigger::request:
-      return "request";
-    case RunTrigger::command_line:
-      return "command_line";
-    case RunTrigger::rebuilt:
-      return "rebuilt";
-  }
-  return "command_line";
-}
-
-const char* to_string(RunInterruption::Cause cause) {
-  return cause == RunInterruption::Cause::shutdown ? "shutdown" : "crash";
-}
-
 class Catalog::Database {
  public:
   Database(std::string path, Access access) : path_(std::move(path)) {

@@ -86,7 +86,8 @@ class Rebuild {
       daily_dir = day->path();
       for (const StagedDay& each : peers) {
         if (!may_be_peer(each.peer) || catalog_.knows_files(each.peer, date)) continue;
-        if (auto found = look(*day, each.peer)) lost.push_back(std::move(*found));
+        if (auto found = look(*day, each.peer); found && !is_told(each.peer, date))
+          lost.push_back(std::move(*found));
       }
     } catch (const peers::PeerError& error) {
       tell(error.what());
@@ -94,6 +95,18 @@ class Rebuild {
     if (lost.empty()) return;
     const RunReport run = run_of(date, daily_dir, lost);
     for (const LostDay& each : lost) add(run, each);
+  }
+
+  /// By a run that is not over, or was not when the day was looked at: it tells what it publishes right
+  /// afterwards.
+  bool is_told(const std::string& peer, Date date) const {
+    const auto has_it_before_itself = [&](const CatalogedRun& run) {
+      return run.report.date == date && std::ranges::any_of(run.report.peers, [&](const PeerReport& each) {
+               return each.name == peer && each.status == PeerStatus::cancelled;
+             });
+    };
+    return std::ranges::any_of(catalog_.unfinished_runs(), has_it_before_itself) ||
+           catalog_.knows_files(peer, date);
   }
 
   /// Absent: nothing that we have published.

@@ -20,7 +20,7 @@ struct RebuildReport {
 
 /// Adds what the manifests tell of days whose files the catalog does not know: to the run that staged them if
 /// that is known, else to a run of its own for each day, `rebuilt-DATE`, which lasted from the first peer's
-/// publication to the last one's.
+/// publication to the last one's. What a run that is not over has still before itself is left to that run.
 ///
 /// May take long (it looks at every file of the days that it adds) and may be killed at any time: what was
 /// added is whole, and another call goes on from there. Others may write meanwhile: it writes a thousand

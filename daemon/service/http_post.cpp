@@ -90,6 +90,8 @@ int post_from_standard_input(const HttpPost& post) {
     Confinement confinement;
     confinement.supervisor = post.parent;
     confinement.user = post.user;
+    confinement.network = Network::allowed;
+    confinement.needs = reading_everything;
     confine(confinement);
     ::curl_global_init(CURL_GLOBAL_DEFAULT);
     const std::string problem = send(post, document);

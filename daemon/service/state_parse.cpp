@@ -56,9 +56,10 @@ class Value {
     if (number > longest) refuse("is too long");
     return std::chrono::milliseconds(std::llround(number * 1000));
   }
+  /// From 1970 on: then the time between any two of them has room in a WallTime::duration.
   WallTime time() const {
     const auto when = value_.is_string() ? parse_utc(value_.get_ref<const std::string&>()) : std::nullopt;
-    if (!when) refuse("is not a time like 2026-11-20T02:30:00Z");
+    if (!when || *when < WallTime()) refuse("is not a time like 2026-11-20T02:30:00Z");
     return *when;
   }
   std::chrono::year_month_day date() const {
@@ -165,7 +166,7 @@ void read_progress(const Value& value, ServiceRun& run) {
       unless_null(value["bytes_per_second"], [](const Value& rate) { return rate.fraction(); });
 }
 
-ServiceRun run(const Value& value) {
+ServiceRun run_of(const Value& value) {
   ServiceRun run;
   run.id = value["id"].text();
   run.origin = origin(value);
@@ -177,11 +178,11 @@ ServiceRun run(const Value& value) {
   return run;
 }
 
-QueuedRun queued(const Value& value) {
+QueuedRun queued_of(const Value& value) {
   return {value["id"].text(), origin(value), name_or_empty(value["why_waiting"])};
 }
 
-ServiceJob job(const Value& value) {
+ServiceJob job_of(const Value& value) {
   return {value["name"].text(), value["schedule"].text(), time_or_none(value["next_run"]),
           time_or_none(value["last_slot"])};
 }
@@ -215,7 +216,7 @@ void read_progress(const Value& value, ServicePeer& peer) {
   peer.again_at = time_or_none(value["again_at"]);
 }
 
-ServicePeer peer(const Value& value) {
+ServicePeer peer_of(const Value& value) {
   constexpr std::array types{PeerType::local, PeerType::remote};
   ServicePeer peer;
   peer.name = value["name"].text();
@@ -255,10 +256,10 @@ ServiceState state(const Value& document) {
   ServiceState state;
   state.now = document["time"].time();
   read_daemon(document["daemon"], state);
-  state.run = unless_null(document["run"], run);
-  state.queue = document["queue"].list(queued);
-  state.jobs = document["jobs"].list(job);
-  state.peers = document["peers"].list(peer);
+  state.run = unless_null(document["run"], run_of);
+  state.queue = document["queue"].list(queued_of);
+  state.jobs = document["jobs"].list(job_of);
+  state.peers = document["peers"].list(peer_of);
   state.counters = counters(document["counters"]);
   return state;
 }

@@ -58,8 +58,8 @@ std::string member_name(const std::string& path) {
 Descriptor open_file(const EntryLocation& at) {
   // O_NONBLOCK: it may have become a FIFO, which must not hold us.
   constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  Descriptor file(::openat(at.directory, at.name, flags | O_NOATIME));
-  if (!file && errno == EPERM) file.reset(::openat(at.directory, at.name, flags));
+  Descriptor file = open_at(at.directory, at.name, flags | O_NOATIME);
+  if (!file && errno == EPERM) file = open_at(at.directory, at.name, flags);
   return file;
 }
 

@@ -188,7 +188,7 @@ void ArchiveFile::publish(const std::optional<staging::Ownership>& owner, mode_t
   staging::give_to(owner, file_.get(), shown);
   if (::fchmod(file_.get(), permissions) != 0)
     throw system_error("cannot set the permissions of " + shown, errno);
-  if (::fsync(file_.get()) != 0) throw system_error("cannot sync " + shown, errno);
+  if (!sync_to_disk(file_.get())) throw system_error("cannot sync " + shown, errno);
   give_name();
   where_.sync();
 }

@@ -14,6 +14,8 @@ struct NoDigest {
   std::string why;
 };
 
+constexpr const char* no_character = "it has a character that no file name has";
+
 int value_of(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
   if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
@@ -38,8 +40,7 @@ void add_byte(std::string& text, std::uint32_t byte) {
 /// UTF-8, but for what Python makes of bytes of a file name that are none: U+DC80 to U+DCFF are these bytes.
 void add_code_point(std::string& text, std::uint32_t point) {
   if (point >= 0xDC80 && point <= 0xDCFF) return add_byte(text, point - 0xDC00);
-  if ((point >= 0xD800 && point <= 0xDFFF) || point > 0x10FFFF || point == 0)
-    throw NoDigest{"it has a character that no file name has"};
+  if ((point >= 0xD800 && point <= 0xDFFF) || point > 0x10FFFF || point == 0) throw NoDigest{no_character};
   if (point < 0x80) return add_byte(text, point);
   if (point < 0x800) {
     add_byte(text, 0xC0U | point >> 6U);
@@ -109,6 +110,7 @@ std::string byte_string(std::string_view raw) {
         throw NoDigest{"it has an escape that is not known"};
     }
   }
+  if (text.find('\0') != std::string::npos) throw NoDigest{no_character};
   return text;
 }
 

@@ -174,7 +174,7 @@ class Collect {
     const Descriptor file = run.collect_dir.create_file(manifest_name, 0640);
     if (!file) throw system_error("cannot create " + shown, errno);
     staging::give_to(options_.owner, file.get(), shown);
-    if (!write_whole(file.get(), std::as_bytes(std::span(text))) || ::fsync(file.get()) != 0)
+    if (!write_whole(file.get(), std::as_bytes(std::span(text))) || !sync_to_disk(file.get()))
       throw system_error("cannot write " + shown, errno);
     run.collect_dir.sync();
   }

@@ -50,8 +50,8 @@ ContentSum sum_of_file(const TreeEntry& entry) {
   const std::string tried = "cannot read " + printable(entry.path);
   // O_NONBLOCK: a FIFO of that name must not hold us.
   constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  Descriptor file(::openat(at.directory, at.name, flags | O_NOATIME));
-  if (!file && errno == EPERM) file.reset(::openat(at.directory, at.name, flags));
+  Descriptor file = open_at(at.directory, at.name, flags | O_NOATIME);
+  if (!file && errno == EPERM) file = open_at(at.directory, at.name, flags);
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) throw system_error(tried, errno);
   if (!S_ISREG(status.st_mode)) throw PeerError(FailureKind::permanent, tried + ": it is not a regular file");

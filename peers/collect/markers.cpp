@@ -15,7 +15,7 @@ Marker make_durable(const staging::Directory& collect_dir, const Descriptor& fil
                     const std::optional<staging::Ownership>& owner) {
   const std::string shown = collect_dir.shown(collect_indicator);
   staging::give_to(owner, file.get(), shown);
-  if (::fsync(file.get()) != 0) throw system_error("cannot sync the marker " + shown, errno);
+  if (!sync_to_disk(file.get())) throw system_error("cannot sync the marker " + shown, errno);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) throw system_error("cannot look at " + shown, errno);
   collect_dir.sync();

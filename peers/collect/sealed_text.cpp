@@ -72,7 +72,7 @@ void SealedWriter::flush() {
 void SealedWriter::commit() {
   flush();
   const std::string last = std::string(seal) + sum_.finish().hex() + "\n";
-  if (!write_whole(file_.get(), std::as_bytes(std::span(last))) || ::fsync(file_.get()) != 0)
+  if (!write_whole(file_.get(), std::as_bytes(std::span(last))) || !sync_to_disk(file_.get()))
     throw system_error("cannot write " + shown_, errno);
   if (::renameat(where_.descriptor(), unsealed_name, where_.descriptor(), name_.c_str()) != 0)
     throw system_error("cannot rename " + where_.shown(unsealed_name) + " to " + shown_, errno);

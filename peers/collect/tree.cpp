@@ -49,8 +49,8 @@ class Component {
 
 Descriptor open_directory(int at, const char* name, int flags) {
   flags |= O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY;
-  Descriptor found(::openat(at, name, flags | O_NOATIME));
-  if (!found && errno == EPERM) found.reset(::openat(at, name, flags));
+  Descriptor found = open_at(at, name, flags | O_NOATIME);
+  if (!found && errno == EPERM) found = open_at(at, name, flags);
   return found;
 }
 

@@ -1,5 +1,6 @@
 #include "peers/purge/landmarks.h"
 
+#include <cerrno>
 #include <utility>
 
 #include <fcntl.h>
@@ -7,15 +8,23 @@
 #include "peers/descriptor.h"
 #include "peers/failure.h"
 #include "peers/staging/staging_area.h"
+#include "peers/text.h"
 
 namespace peerstage::peers::purge {
 namespace {
 
+/// A path that leads us nowhere: what is there cannot be purged by us either.
+bool leads_nowhere(int error_number) {
+  return error_number == ENOENT || error_number == ENOTDIR || error_number == EACCES ||
+         error_number == ELOOP || error_number == ENAMETOOLONG;
+}
+
 /// For looking at it and at what is in it, not for listing: search permission is enough.
 std::optional<staging::Directory> find_directory(const std::string& path) {
   Descriptor descriptor(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!descriptor) return std::nullopt;
-  return staging::Directory(std::move(descriptor), path);
+  if (descriptor) return staging::Directory(std::move(descriptor), path);
+  if (leads_nowhere(errno)) return std::nullopt;
+  throw system_error("cannot open the directory " + printable(path), errno);
 }
 
 /// The directory, the one that holds it, and so on up to the root.
@@ -24,11 +33,20 @@ std::vector<FileId> way_up(const staging::Directory& directory) {
   Descriptor above;
   for (int current = directory.descriptor();; current = above.get()) {
     struct stat status {};
-    if (current < 0 || ::fstat(current, &status) != 0) return way;
+    if (::fstat(current, &status) != 0)
+      throw system_error("cannot look at what is above " + printable(directory.path()), errno);
     if (!way.empty() && way.back() == id_of(status)) return way;
     way.push_back(id_of(status));
     above.reset(::openat(current, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!above) throw system_error("cannot look at what is above " + printable(directory.path()), errno);
   }
+}
+
+std::optional<FileId> find_in(const staging::Directory& directory, const char* name) {
+  struct stat status {};
+  if (::fstatat(directory.descriptor(), name, &status, AT_SYMLINK_NOFOLLOW) == 0) return id_of(status);
+  if (leads_nowhere(errno)) return std::nullopt;
+  throw system_error("cannot look at " + directory.shown(name), errno);
 }
 
 }  // namespace
@@ -56,11 +74,7 @@ Landmarks::Landmarks(const PurgeOptions& options) {
   staging_ = last(*options.staging_dir);
   if (!staging_) return;
   staging_id_ = id_of(staging_->status());
-  try {
-    if (const auto own = staging_->find(staging::private_name)) private_id_ = id_of(*own);
-  } catch (const PeerError&) {
-    // Nobody who may not look into the staging directory can purge it.
-  }
+  private_id_ = find_in(*staging_, staging::private_name);
 }
 
 Position Landmarks::position_of(const staging::Directory& directory) const {

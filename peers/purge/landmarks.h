@@ -42,9 +42,11 @@ struct Position {
 /// is no landmark.
 class Landmarks {
  public:
+  /// Throws PeerError when something stands there and cannot be looked at: without it, nobody may purge.
   explicit Landmarks(const PurgeOptions& options);
 
-  /// The position of a directory that somebody configured, seen from the root of the file systems.
+  /// The position of a directory that somebody configured, seen from the root of the file systems. Throws
+  /// PeerError.
   Position position_of(const staging::Directory& directory) const;
   /// That of a directory inside of one whose position is known.
   Position position_below(const Position& parent, FileId directory) const;

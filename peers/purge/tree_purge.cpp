@@ -34,7 +34,8 @@ timespec to_timespec(std::chrono::system_clock::time_point time) {
 /// Also of a directory of the same file system that is mounted here a second time.
 bool is_mounted_on(const staging::Directory& directory) {
   struct statx status {};
-  if (::statx(directory.descriptor(), "", AT_EMPTY_PATH, 0, &status) != 0) return false;
+  if (::statx(directory.descriptor(), "", AT_EMPTY_PATH, 0, &status) != 0)
+    throw system_error("cannot look at " + printable(directory.path()), errno);
   return (status.stx_attributes & status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
@@ -163,10 +164,13 @@ TreePurge::Fate TreePurge::judge(const Here& here, const std::string& name) {
 TreePurge::Fate TreePurge::judge_file(const Entry& entry) {
   if (!is_old(last_used(entry.status))) return Fate::stays_unseen;
   const CollectPlace* collect = entry.here.position.collect;
+  // Further below, files of these names are data like all others.
+  const bool is_of_collect =
+      is_indicator(entry.name) && landmarks_.is_collect_dir(id_of(entry.here.directory.status()));
   // When it comes to the master's indicator, nothing is left that it could be about.
-  const bool is_free = collect == nullptr || entry.name == stage_indicator;
+  const bool is_free = collect == nullptr || (is_of_collect && entry.name == stage_indicator);
   if (!is_free && !collect->state.is_staged(entry.status)) {
-    if (!is_indicator(entry.name)) ++unstaged_[collect];
+    if (!is_of_collect) ++unstaged_[collect];
     return Fate::stays_unseen;
   }
   remove_file(entry);

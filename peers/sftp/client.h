@@ -27,14 +27,24 @@ class Client {
   /// See Connection.
   std::optional<FileInfo> lstat(const std::string& path);
   std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits);
+  std::vector<std::vector<ListedEntry>> list_all(const std::vector<std::string>& directories,
+                                                 const ListLimits& limits);
   void fetch(FileReceiver& receiver);
   /// A symlink of that name is removed, one to a file elsewhere included; a directory, FIFO or the like is an
   /// error.
   void write_marker(const std::string& path);
 
  private:
+  /// What stands where a file is to be created, and how creating it went.
+  struct Creation {
+    std::optional<FileInfo> found;
+    std::string handle;  ///< empty: refused
+    std::optional<PeerError> look_failed, refused;
+  };
+  Creation try_to_create(const std::string& path);
+  std::string open(const std::string& path, OpenFlags flags);
   void remove(const std::string& path);
-  void write_empty(const std::string& path, OpenFlags flags);
+  void finish_marker(const std::string& path, const std::string& handle);
 
   Session session_;
 };

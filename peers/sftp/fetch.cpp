@@ -8,13 +8,21 @@
 
 namespace peerstage::peers::sftp {
 
-Fetch::Fetch(Session& session, FileReceiver& receiver)
-    : session_(session), receiver_(receiver), found_limit_(session.open_files_limit()) {}
+Fetch::Fetch(Session& session, FileReceiver& receiver) : session_(session), receiver_(receiver) {}
 
 void Fetch::run() {
   Exchange exchange(session_);
-  for (ask(); session_.unanswered() > 0; ask()) take(session_.wait());
+  for (ask(); !ended(); ask()) {
+    if (session_.unanswered() > 0)
+      take(session_.wait());
+    else
+      session_.wait_for_room();
+  }
   exchange.finish();
+}
+
+bool Fetch::ended() const {
+  return exhausted_ && refused_.empty() && active_files() == 0;
 }
 
 /// Reading goes first: it is what makes room for more files.
@@ -41,7 +49,7 @@ bool Fetch::may_open() const {
 }
 
 std::size_t Fetch::open_limit() const {
-  return std::min(session_.pace().files, found_limit_);
+  return std::min({session_.pace().files, session_.open_files_limit(), found_limit_});
 }
 
 std::optional<FetchRequest> Fetch::next_request() {
@@ -87,11 +95,8 @@ void Fetch::take(const Answer& answer) {
   switch (answer.request) {
     case PacketType::open:
       return opened(answer.tag, answer.packet);
-    case PacketType::read:
-      return read_answered(answer.tag, answer);
-    // All that was wanted of the file is here; how closing it went changes nothing.
     default:
-      decode_status(answer.packet);
+      return read_answered(answer.tag, answer);
   }
 }
 
@@ -213,7 +218,7 @@ void Fetch::fail(File& file, const Failure& failure) {
 /// the next file is opened.
 void Fetch::close(Index file_index) {
   File& file = files_[file_index];
-  session_.close(file.handle);
+  session_.release(file.handle);
   --open_;
   bytes_on_their_way_ -= file.asked - file.delivered;
   while (file.first_piece != none) {

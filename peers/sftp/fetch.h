@@ -57,6 +57,7 @@ class Fetch {
   /// refused ones is tried alone: if that works, there were too many.
   enum class Doubt { none, waiting, trying };
 
+  bool ended() const;
   void ask();
   bool may_open() const;
   std::size_t open_limit() const;
@@ -94,11 +95,11 @@ class Fetch {
   std::deque<Index> unread_;          ///< open files of which not everything was asked for yet
   std::deque<FetchRequest> refused_;  ///< to be opened again
   Doubt doubt_ = Doubt::none;
-  std::size_t open_when_refused_ = 0;   ///< the fewest that were open at a refusal in doubt
-  std::size_t found_limit_;             ///< of open files, as far as refusals taught it
-  std::size_t open_ = 0;                ///< files with a handle
-  std::size_t bytes_on_their_way_ = 0;  ///< asked for and not delivered
-  bool exhausted_ = false;              ///< the receiver has no more requests
+  std::size_t open_when_refused_ = 0;          ///< the fewest that were open at a refusal in doubt
+  std::size_t found_limit_ = ~std::size_t{0};  ///< of open files, as far as refusals taught it
+  std::size_t open_ = 0;                       ///< files with a handle
+  std::size_t bytes_on_their_way_ = 0;         ///< asked for and not delivered
+  bool exhausted_ = false;                     ///< the receiver has no more requests
 };
 
 }  // namespace peerstage::peers::sftp

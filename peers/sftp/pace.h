@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace peerstage::peers::sftp {
 
@@ -14,9 +15,35 @@ struct Pace {
   bool operator==(const Pace&) const = default;
 };
 
-/// The pace for a line with this round trip: small on a fast line, where the data shall stay in the
-/// processor's cache, and on a slow one as much as fills it at a gigabyte a second, within what a worker may
-/// use of memory.
-Pace pace_for(std::chrono::steady_clock::duration round_trip);
+/// Learns what a line is like from what goes over it, and says which pace fills it: small on a short line,
+/// where the data shall stay in the processor's cache, and on a long one twice what it brings in a round
+/// trip, so that it grows until the line, not the pace, is what limits. More would wait in the server's
+/// memory, at the cost of its processor. Never more than fills the line at a gigabyte a second, nor than a
+/// worker may use of memory.
+class LineGauge {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  LineGauge() { set_pace(); }
+
+  /// An answer came after so long. The shortest wait ever seen is the line; everything above it is queueing.
+  void answered_after(Clock::duration waited);
+  /// By `now`, so many bytes came in all, and more are on their way.
+  void received(std::uint64_t bytes, Clock::time_point now);
+  /// Nothing is on its way: the rate is measured anew from what comes next.
+  void rest() { measuring_ = false; }
+
+  const Pace& pace() const { return pace_; }
+
+ private:
+  void set_pace();
+
+  Clock::duration round_trip_ = Clock::duration::max();
+  bool measuring_ = false;
+  Clock::time_point since_;
+  std::uint64_t bytes_then_ = 0;
+  std::uint64_t rate_ = 0;  ///< bytes a second
+  Pace pace_;
+};
 
 }  // namespace peerstage::peers::sftp

@@ -50,6 +50,7 @@ void PacketStream::receive() {
                         : "the SFTP server of " + machine_ +
                               " ended before it said a word; is it installed and allowed for this user?");
   end_ += count;
+  received_ += count;
 }
 
 /// The buffer may be larger than it has to be since the receive size fell; only its front is used then, and

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,9 @@ class PacketStream {
   /// How many bytes to ask the transport for at a time, from now on; see Transport::receive. The packet that
   /// was handed out last stays valid.
   void set_receive_size(std::size_t bytes) { receive_size_ = bytes; }
+
+  /// How many bytes the transport has brought so far.
+  std::uint64_t received() const { return received_; }
 
   /// Whether `next` would return without waiting.
   bool has_packet() const;
@@ -40,6 +44,7 @@ class PacketStream {
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0, end_ = 0;  ///< what is in the buffer and not yet handed out
   std::size_t receive_size_ = max_packet_size;
+  std::uint64_t received_ = 0;
   bool any_packet_ = false;
 };
 

@@ -15,6 +15,7 @@ std::uint32_t PendingRequests::add(const PendingRequest& request) {
   place.request = request;
   place.pending = true;
   ++size_;
+  awaited_ += request.awaited ? 1 : 0;
   return place.id;
 }
 
@@ -27,6 +28,7 @@ std::optional<PendingRequest> PendingRequests::settle(std::uint32_t id) {
   place.id += capacity;
   free_.push_back(index);
   --size_;
+  awaited_ -= place.request.awaited ? 1 : 0;
   return place.request;
 }
 

@@ -15,6 +15,7 @@ struct PendingRequest {
   PacketType type{};
   std::uint32_t tag = 0;  ///< the asker's own number for it
   std::chrono::steady_clock::time_point sent;
+  bool awaited = true;  ///< false: nobody waits for the answer, but it is due
 };
 
 /// The requests on their way, by id. An id names a place in a dense table and how often that place was used,
@@ -25,6 +26,8 @@ class PendingRequests {
   static constexpr std::size_t capacity = 4096;
 
   std::size_t size() const { return size_; }
+  /// Of these, those that somebody waits for.
+  std::size_t awaited() const { return awaited_; }
 
   /// The id for a new request. There must be fewer than `capacity`.
   std::uint32_t add(const PendingRequest& request);
@@ -41,7 +44,7 @@ class PendingRequests {
 
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_;
-  std::size_t size_ = 0;
+  std::size_t size_ = 0, awaited_ = 0;
 };
 
 }  // namespace peerstage::peers::sftp

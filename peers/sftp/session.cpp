@@ -44,17 +44,12 @@ Session::Session(Transport& transport, std::string machine, const Clock& clock)
     throw PeerError(FailureKind::permanent, "the SFTP server of " + machine_ + " speaks version " +
                                                 std::to_string(version_.number) +
                                                 " of the protocol, and only version 3 is understood here");
-  // The first answer also waited for the server to start: it measures the line only where there is no second
-  // one.
-  if (version_.limits)
-    learn_limits();
-  else
-    learn_round_trip(sent);
+  // The first answer also waited for the server to start: every later one measures the line better.
+  gauge_.answered_after(now_ - sent);
+  if (version_.limits) encode_limits(outgoing_, new_request(PacketType::extended, 0, Awaited::no));
 }
 
-void Session::learn_limits() {
-  encode_limits(outgoing_, new_request(PacketType::extended, 0));
-  const Answer answer = wait();
+void Session::learn_limits(const Answer& answer) {
   if (answer.is_status()) return;  // offered, but refused: then the defaults hold
   const ServerLimits limits = decode_limits(answer.packet);
   if (limits.read_length != 0)
@@ -72,12 +67,12 @@ void Session::lstat(std::string_view path, std::uint32_t tag) {
   flush_if_large();
 }
 
-void Session::opendir(std::string_view path) {
-  encode_path_request(outgoing_, PacketType::opendir, new_request(PacketType::opendir, 0), path);
+void Session::opendir(std::string_view path, std::uint32_t tag) {
+  encode_path_request(outgoing_, PacketType::opendir, new_request(PacketType::opendir, tag), path);
 }
 
-void Session::readdir(std::string_view handle) {
-  encode_handle_request(outgoing_, PacketType::readdir, new_request(PacketType::readdir, 0), handle);
+void Session::readdir(std::string_view handle, std::uint32_t tag) {
+  encode_handle_request(outgoing_, PacketType::readdir, new_request(PacketType::readdir, tag), handle);
 }
 
 void Session::open(std::string_view path, OpenFlags flags, std::uint32_t tag) {
@@ -99,15 +94,35 @@ void Session::close(std::string_view handle) {
   flush_if_large();
 }
 
+void Session::release(std::string_view handle) {
+  const std::uint32_t id = new_request(PacketType::close, 0, Awaited::no);
+  encode_handle_request(outgoing_, PacketType::close, id, handle);
+  flush_if_large();
+}
+
 void Session::remove(std::string_view path) {
   encode_path_request(outgoing_, PacketType::remove, new_request(PacketType::remove, 0), path);
 }
 
 Answer Session::wait() {
+  std::optional<Answer> answer;
+  while (!answer) answer = next_answer();
+  return *answer;
+}
+
+void Session::wait_for_room() {
+  while (!may_ask()) next_answer();
+}
+
+/// Absent: it was one that nobody waits for.
+std::optional<Answer> Session::next_answer() {
   if (!incoming_.has_packet()) flush_if_worth_it();
   const bool waits = !incoming_.has_packet();
   Packet packet = incoming_.next();
-  if (waits) now_ = clock_.steady();
+  if (waits) {
+    now_ = clock_.steady();
+    gauge_.received(incoming_.received(), now_);
+  }
   const std::uint32_t id = take_id(packet);
   const auto request = pending_.settle(id);
   if (!request)
@@ -115,14 +130,28 @@ Answer Session::wait() {
                                        std::to_string(id) + ", to which no answer is due");
   // DATA without data is not an answer: a server could hold us with it for ever.
   if (packet.type != PacketType::data || packet.body.size() > sizeof(std::uint32_t)) transport_.answered();
-  learn_round_trip(request->sent);
-  return {request->type, request->tag, packet};
+  gauge_.answered_after(now_ - request->sent);
+  incoming_.set_receive_size(pace().receive_size);
+  const Answer answer{request->type, request->tag, packet};
+  if (request->awaited) return answer;
+  take_unawaited(answer);
+  return std::nullopt;
 }
 
-std::uint32_t Session::new_request(PacketType type, std::uint32_t tag) {
-  if (pending_.size() == 0) now_ = clock_.steady();
+void Session::take_unawaited(const Answer& answer) {
+  if (answer.request == PacketType::close)
+    decode_status(answer.packet);
+  else
+    learn_limits(answer);
+}
+
+std::uint32_t Session::new_request(PacketType type, std::uint32_t tag, Awaited awaited) {
+  if (unanswered() == 0) {
+    now_ = clock_.steady();
+    gauge_.rest();
+  }
   ++collected_;
-  return pending_.add({type, tag, now_});
+  return pending_.add({type, tag, now_, awaited == Awaited::yes});
 }
 
 void Session::flush_if_large() {
@@ -139,16 +168,7 @@ void Session::flush() {
 /// While the server has many times more to answer than was collected, the collection may grow: a packet of
 /// SSH for each small question would cost both sides more than the answer.
 void Session::flush_if_worth_it() {
-  if (collected_ * batches_in_flight >= pending_.size()) flush();
-}
-
-/// The shortest wait ever seen is the line; everything above it is queueing.
-void Session::learn_round_trip(std::chrono::steady_clock::time_point sent) {
-  const auto waited = now_ - sent;
-  if (waited >= round_trip_) return;
-  round_trip_ = waited;
-  pace_ = pace_for(round_trip_);
-  incoming_.set_receive_size(pace_.receive_size);
+  if (collected_ * batches_in_flight >= unanswered()) flush();
 }
 
 Exchange::Exchange(Session& session) : session_(session) {

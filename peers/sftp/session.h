@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,14 +31,15 @@ struct Answer {
 /// Every function may throw what the transport throws, and protocol_error.
 class Session {
  public:
-  /// Exchanges INIT and VERSION, and asks for the server's limits if it has any to tell.
+  /// Exchanges INIT and VERSION, and asks for the server's limits if it has any to tell; these hold from when
+  /// the answer comes, which is with that to the first question.
   Session(Transport& transport, std::string machine, const Clock& clock);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   const std::string& machine() const { return machine_; }
   bool can_fsync() const { return version_.fsync; }
-  const Pace& pace() const { return pace_; }
+  const Pace& pace() const { return gauge_.pace(); }
   /// The longest READ that this server answers in full.
   std::uint32_t read_size() const { return read_size_; }
   /// How many files this server lets us have open.
@@ -45,31 +47,39 @@ class Session {
 
   /// The tag comes back with the answer.
   void lstat(std::string_view path, std::uint32_t tag = 0);
-  void opendir(std::string_view path);
-  void readdir(std::string_view handle);
+  void opendir(std::string_view path, std::uint32_t tag);
+  void readdir(std::string_view handle, std::uint32_t tag);
   void open(std::string_view path, OpenFlags flags, std::uint32_t tag = 0);
   void read(std::string_view handle, std::uint64_t offset, std::uint32_t length, std::uint32_t tag);
   void fsync(std::string_view handle);
   void close(std::string_view handle);
+  /// Closes what was only read: how that goes changes nothing, and nobody waits for it.
+  void release(std::string_view handle);
   void remove(std::string_view path);
 
-  /// Requests without answer so far.
-  std::size_t unanswered() const { return pending_.size(); }
+  /// Requests whose answer `wait` has not brought yet.
+  std::size_t unanswered() const { return pending_.awaited(); }
   /// Whether more should be asked: false while an unreasonable number of answers is due.
   bool may_ask() const { return pending_.size() < PendingRequests::capacity / 2; }
 
+  /// Whether there is one, so that `wait` need not wait. It may be one that nobody waits for.
+  bool has_answer() const { return incoming_.has_packet(); }
   /// The next answer, to whichever question.
   Answer wait();
+  /// Waits until more may be asked. For when nothing is unanswered, so that `wait` would wait for ever.
+  void wait_for_room();
 
  private:
   friend class Exchange;
 
-  std::uint32_t new_request(PacketType type, std::uint32_t tag);
+  enum class Awaited { yes, no };
+  std::uint32_t new_request(PacketType type, std::uint32_t tag, Awaited awaited = Awaited::yes);
+  std::optional<Answer> next_answer();
+  void take_unawaited(const Answer& answer);
   void flush();
   void flush_if_large();
   void flush_if_worth_it();
-  void learn_limits();
-  void learn_round_trip(std::chrono::steady_clock::time_point sent);
+  void learn_limits(const Answer& answer);
 
   Transport& transport_;
   std::string machine_;
@@ -81,10 +91,9 @@ class Session {
   Version version_;
   std::uint32_t read_size_;
   std::size_t open_files_limit_;
-  std::chrono::steady_clock::duration round_trip_ = std::chrono::steady_clock::duration::max();
   std::chrono::steady_clock::time_point
       now_;  ///< when the newest bytes came; the clock is not read for every packet
-  Pace pace_;
+  LineGauge gauge_;
   bool in_exchange_ = false;
 };
 
@@ -95,7 +104,11 @@ class Exchange {
   explicit Exchange(Session& session);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
-  void finish() { session_.in_exchange_ = false; }
+  /// Sends what nobody waits for, too.
+  void finish() {
+    session_.flush();
+    session_.in_exchange_ = false;
+  }
 
  private:
   Session& session_;

@@ -12,7 +12,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 /// What an honest server may have sent beyond what was asked for: libssh's smallest window, and some.
 constexpr std::size_t window_slack = 8U << 20U;
-constexpr int without_limit = -1;  // the watchdog sets the limit
+constexpr std::chrono::seconds after_the_watchdog{1};
 
 }  // namespace
 
@@ -49,6 +49,7 @@ int ChannelTransport::on_data(ssh_session, ssh_channel, void*, std::uint32_t len
 template <typename Call>
 int ChannelTransport::waiting(Call call) {
   const auto start = SteadyClock::now();
+  session_.let_library_give_up_after(patience_);
   session_.watchdog().arm(start + patience_);
   const int result = call();
   session_.watchdog().disarm();
@@ -75,8 +76,10 @@ std::size_t ChannelTransport::receive(std::span<std::byte> buffer) {
   most_wanted_ = std::max(most_wanted_, buffer.size());
   const auto wanted = static_cast<std::uint32_t>(std::min<std::size_t>(buffer.size(), INT_MAX));
   while (true) {
-    const int got = waiting(
-        [&] { return ssh_channel_read_timeout(channel_.handle(), buffer.data(), wanted, 0, without_limit); });
+    const auto limit = std::chrono::ceil<std::chrono::milliseconds>(patience_ + after_the_watchdog).count();
+    const int most = static_cast<int>(std::min<std::int64_t>(limit, INT_MAX));
+    const int got =
+        waiting([&] { return ssh_channel_read_timeout(channel_.handle(), buffer.data(), wanted, 0, most); });
     if (got > 0) return static_cast<std::size_t>(got);
     if (got < 0 || session_.broken()) throw lost();
     if (ssh_channel_is_eof(channel_.handle()) != 0) break;

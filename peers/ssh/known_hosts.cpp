@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 
 #include <fcntl.h>
@@ -114,7 +115,7 @@ std::vector<Entry> entries_for(const std::vector<KnownHostsFile>& files, const s
 
 /// What cannot be synced (EINVAL: /dev/null, some file systems) has nothing to lose.
 void make_durable(const Descriptor& file, const std::string& path) {
-  if (::fsync(file.get()) == 0 || errno == EINVAL) return;
+  if (sync_to_disk(file.get()) || errno == EINVAL) return;
   throw system_error("cannot make " + printable(path) + " durable", errno);
 }
 
@@ -124,6 +125,34 @@ bool ends_with_newline(const Descriptor& file) {
   char last = '\n';
   if (::fstat(file.get(), &status) != 0 || status.st_size == 0) return true;
   return ::pread(file.get(), &last, 1, status.st_size - 1) != 1 || last == '\n';
+}
+
+/// Half a key would be taken for another key, and keep us out for ever.
+void append(const Descriptor& file, const std::string& line, const std::string& path) {
+  struct stat before {};
+  const bool is_known = ::fstat(file.get(), &before) == 0;
+  if (write_whole(file.get(), std::as_bytes(std::span(line)))) return;
+  const PeerError error = system_error("cannot write " + printable(path), errno);
+  if (is_known && ::ftruncate(file.get(), before.st_size) == 0) throw PeerError(error);
+  throw PeerError(error.kind(), std::string(error.what()) +
+                                    "; its last line may be half a key now, which cannot be taken back (" +
+                                    std::strerror(errno) + "): remove it");
+}
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Descriptor open_to_append(const std::string& path) {
+  const std::string directory = directory_of(path);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    throw system_error("cannot make the directory " + printable(directory), errno);
+  }
+  Descriptor file(
+      ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
+  if (!file) throw system_error("cannot open " + printable(path) + " to add a host key", errno);
+  return file;
 }
 
 }  // namespace
@@ -193,24 +222,20 @@ std::vector<KnownHostsFile> read_known_hosts(const std::vector<std::string>& pat
   return files;
 }
 
+void make_known_hosts(const std::string& path) {
+  open_to_append(path);
+}
+
 void append_known_host(const std::string& path, const HostKey& key) {
-  const std::size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    throw system_error("cannot make the directory " + printable(directory), errno);
-  }
-  const Descriptor file(
-      ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
-  if (!file) throw system_error("cannot open " + printable(path) + " to add a host key", errno);
+  const Descriptor file = open_to_append(path);
   // several workers may learn keys at the same time
   while (::flock(file.get(), LOCK_EX) != 0 && errno == EINTR) {
   }
   std::string line = key.host_pattern + " " + key.type + " " + key.base64 + "\n";
   if (!ends_with_newline(file)) line.insert(0, "\n");
-  if (!write_whole(file.get(), std::as_bytes(std::span(line)))) {
-    throw system_error("cannot write " + printable(path), errno);
-  }
+  append(file, line, path);
   make_durable(file, path);
+  const std::string directory = directory_of(path);
   make_durable(Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), directory);
 }
 

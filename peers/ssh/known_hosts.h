@@ -55,6 +55,10 @@ std::vector<std::string> known_key_types(const std::vector<KnownHostsFile>& file
 /// Reads the files that exist. Throws PeerError, permanent, when one cannot be read: it could say "revoked".
 std::vector<KnownHostsFile> read_known_hosts(const std::vector<std::string>& paths);
 
+/// Makes the file, empty (0600), and its directory (0700), where they are missing. Throws as
+/// append_known_host.
+void make_known_hosts(const std::string& path);
+
 /// Appends the key's line, durably; makes the file (0600) and its directory (0700) when they are missing.
 /// Throws PeerError, permanent; never follows a symbolic link in the last component.
 void append_known_host(const std::string& path, const HostKey& key);

@@ -313,6 +313,8 @@ ConnectionOptions resolve_options(const config::SshSettings& settings, const Loc
   const SshConfig config = read_configuration(settings, user, paths);
   refuse_proxy(config);
   ConnectionOptions options;
+  options.config_files = config.files;
+  options.config_directories = config.directories;
   options.notes = config.notes;
   options.port = choose(settings.port, config.find("port"), port_of, config::Port{22});
   options.user = login_name(settings, config.find("user"), user);

@@ -32,7 +32,9 @@ struct ConnectionOptions {
   Compression compression = Compression::off;
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};
-  std::vector<std::string> notes;  ///< worth a line in the log, printable
+  std::vector<std::string> config_files;        ///< out of which all this was read
+  std::vector<std::string> config_directories;  ///< that were searched for them
+  std::vector<std::string> notes;               ///< worth a line in the log, printable
 };
 
 /// The files that are read when the settings name none; a leading `~` is the user's home.

@@ -1,10 +1,13 @@
 #include "peers/ssh/session.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string>
 #include <string_view>
 
 #include <fcntl.h>
+#include <libssh/callbacks.h>
 #include <libssh/server.h>
 
 #include "peers/ssh/connect.h"
@@ -14,9 +17,10 @@
 namespace peerstage::peers::ssh {
 namespace {
 
-/// Larger than any timeout of ours, and as milliseconds an int, which is what libssh makes of it: its own
-/// timers cannot tell a timeout from an end, so that the watchdog has to be the one that ends a wait.
-constexpr long library_timeout_seconds = 1'000'000;
+/// libssh's own timers cannot tell a timeout from an end, so that the watchdog has to be the one that ends a
+/// wait: they come later. As milliseconds, the longest has to be an int, which is what libssh makes of it.
+constexpr std::chrono::seconds library_grace{1};
+constexpr std::chrono::seconds longest_library_timeout{1'000'000};
 
 // An agent may hold keys of other types; these are the signatures that are worth something.
 constexpr const char* signature_algorithms =
@@ -43,12 +47,47 @@ constexpr std::array<Reason, 6> lasting_reasons{{
     {"Server specified invalid channel", FailureKind::hostile},
 }};
 
+/// How those begin that end the exchange of versions and keys. A server's own words stand behind other ones.
+constexpr std::array<std::string_view, 4> errors_of_connecting{
+    "kex error : no match for method", "No version of SSH protocol usable",
+    "Receiving banner: too large banner", "read_packet(): Packet len too high"};
+
 FailureKind kind_of(std::string_view reason) {
   for (const Reason& lasting : lasting_reasons) {
     if (reason.find(lasting.text) != std::string_view::npos) return lasting.kind;
   }
   return FailureKind::transient;
 }
+
+/// Hears what libssh notes while it connects, and keeps the first error that another try does not mend. After
+/// it has ended a connection itself it often finds the socket closed, and says in the end no more than that.
+class FirstError {
+ public:
+  explicit FirstError(std::string& error) {
+    error.clear();
+    ssh_set_log_callback(hear);
+    ssh_set_log_userdata(&error);
+    ssh_set_log_level(SSH_LOG_TRACE);  // below this it does not note errors
+  }
+  ~FirstError() {
+    ssh_set_log_level(SSH_LOG_NONE);
+    ssh_set_log_userdata(nullptr);
+  }
+  FirstError(const FirstError&) = delete;
+  FirstError& operator=(const FirstError&) = delete;
+
+ private:
+  /// `buffer` is "FUNCTION: TEXT".
+  static void hear(int, const char* function, const char* buffer, void* kept) {
+    auto* error = static_cast<std::string*>(kept);
+    if (error == nullptr || !error->empty()) return;
+    std::string_view text = buffer;
+    const std::string prefix = std::string(function) + ": ";
+    if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+    const auto begins = [&](std::string_view begin) { return text.starts_with(begin); };
+    if (std::ranges::any_of(errors_of_connecting, begins)) *error = text;
+  }
+};
 
 std::string describe(const std::string& machine, const ConnectionOptions& options) {
   const std::string port = "port " + std::to_string(options.port.number);
@@ -83,6 +122,7 @@ Session::Session(const std::string& machine, const ConnectionOptions& options)
 
   const int result = within(options.connect_timeout, [&] {
     socket.release();  // libssh closes it from here on
+    const FirstError listening(first_error_);
     return ssh_connect(handle());
   });
   if (result != SSH_OK) throw failure("cannot begin an SSH session with", options.connect_timeout);
@@ -106,7 +146,6 @@ void Session::configure(const std::vector<KnownHostsFile>& known) {
   set(SSH_OPTIONS_KNOWNHOSTS, "/dev/null", "known_hosts file");
   set(SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null", "known_hosts file");
   set(SSH_OPTIONS_STRICTHOSTKEYCHECK, &yes, "host key policy");
-  set(SSH_OPTIONS_TIMEOUT, &library_timeout_seconds, "timeout");
   set(SSH_OPTIONS_NODELAY, &yes, "socket option");
   set(SSH_OPTIONS_COMPRESSION, options_.compression == Compression::on ? "zlib@openssh.com,none" : "none",
       "compression");
@@ -141,6 +180,12 @@ HostKey Session::host_key() const {
   return result;
 }
 
+void Session::let_library_give_up_after(std::chrono::nanoseconds timeout) {
+  const auto wanted = std::chrono::ceil<std::chrono::seconds>(timeout) + library_grace;
+  const long seconds = std::min(wanted, longest_library_timeout).count();
+  ssh_options_set(handle(), SSH_OPTIONS_TIMEOUT, &seconds);
+}
+
 bool Session::broken() const {
   return watchdog_.expired() || !accusation_.empty() || ssh_is_connected(handle()) == 0 ||
          ssh_get_error_code(handle()) == SSH_FATAL;
@@ -157,7 +202,8 @@ PeerError Session::failure(const std::string& tried, std::chrono::milliseconds t
   if (watchdog_.expired()) {
     return {FailureKind::transient, start + "no answer within " + std::to_string(timeout.count()) + " ms"};
   }
-  const std::string_view reason = ssh_get_error(handle());
+  const std::string_view last_error = ssh_get_error(handle());
+  const std::string_view reason = first_error_.empty() ? last_error : std::string_view(first_error_);
   if (reason.empty()) return {FailureKind::transient, start + "the connection was lost"};
   return {kind_of(reason), start + printable(reason, 500)};
 }

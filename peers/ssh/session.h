@@ -43,11 +43,16 @@ class Session {
   /// Calls libssh with a limit of time; what it returns comes back.
   template <typename Call>
   auto within(std::chrono::milliseconds timeout, Call call) {
+    let_library_give_up_after(timeout);
     watchdog_.arm(std::chrono::steady_clock::now() + timeout);
     const auto result = call();
     watchdog_.disarm();
     return result;
   }
+
+  /// For calls of libssh that the watchdog cannot end, because libssh has closed the socket that they wait
+  /// for: they end by themselves, at the latest this long, and some seconds, after they began.
+  void let_library_give_up_after(std::chrono::nanoseconds timeout);
 
   /// Nothing more can be done with it.
   bool broken() const;
@@ -65,6 +70,7 @@ class Session {
   const ConnectionOptions& options_;
   std::string target_;
   std::string accusation_;
+  std::string first_error_;  ///< a lasting one, of connecting; what libssh says in the end may hide it
   Watchdog watchdog_;
   SessionHandle handle_;
 };

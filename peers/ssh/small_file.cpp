@@ -28,7 +28,7 @@ PeerError unreadable(const std::string& path) {
 using Rule = std::string (*)(const struct stat& status);
 
 std::optional<std::string> read_file(const std::string& path, Rule rule) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const Descriptor file = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
   if (!file) throw unreadable(path);
   struct stat status {};

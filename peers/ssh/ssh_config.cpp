@@ -1,11 +1,14 @@
 #include "peers/ssh/ssh_config.h"
 
 #include <cerrno>
+#include <cstring>
 #include <glob.h>
 #include <optional>
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "peers/descriptor.h"
 #include "peers/failure.h"
 #include "peers/ssh/pattern.h"
 #include "peers/ssh/small_file.h"
@@ -51,6 +54,19 @@ std::optional<std::vector<std::string>> split_words(std::string_view text) {
   return words;
 }
 
+/// Or what protects one.
+bool has_wildcard(std::string_view pattern) {
+  return pattern.find_first_of("*?[\\") != std::string_view::npos;
+}
+
+std::vector<std::string> matches_of(const std::string& pattern) {
+  glob_t found{};
+  if (::glob(pattern.c_str(), 0, nullptr, &found) != 0) return {};
+  std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  ::globfree(&found);
+  return paths;
+}
+
 class Reader {
  public:
   explicit Reader(const ConfigQuery& query) : query_(query) {}
@@ -58,6 +74,7 @@ class Reader {
   void read(const std::string& path, ConfigFile::Kind kind, int depth) {
     const std::optional<std::string> text = read_trusted_file(path);
     if (!text) return;
+    config_.files.push_back(path);
     bool active = true;
     ConfigLine line{{}, path, 0};
     for (std::string_view rest = *text; !rest.empty();) {
@@ -146,13 +163,29 @@ class Reader {
       } else if (!pattern.starts_with('/')) {
         pattern = (kind == ConfigFile::Kind::user ? query_.user.home + "/.ssh/" : "/etc/ssh/") + pattern;
       }
-      glob_t found{};
-      if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-        const std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-        ::globfree(&found);
-        for (const std::string& path : paths) read(path, kind, depth + 1);
-      }
+      search(pattern, line);
+      for (const std::string& path : matches_of(pattern)) read(path, kind, depth + 1);
     }
+  }
+
+  /// glob(3) takes a directory that it cannot read for one in which there is nothing: what somebody has set
+  /// would not count, and nobody would know.
+  void search(const std::string& pattern, const ConfigLine& line) {
+    for (std::size_t slash = pattern.find('/'); slash != std::string::npos;
+         slash = pattern.find('/', slash + 1)) {
+      const std::string component = pattern.substr(slash + 1, pattern.find('/', slash + 1) - slash - 1);
+      if (!has_wildcard(component)) continue;
+      const std::string above = pattern.substr(0, slash + 1);
+      for (const std::string& directory : has_wildcard(above) ? matches_of(above) : std::vector{above})
+        search_directory(directory, line);
+    }
+  }
+
+  void search_directory(const std::string& directory, const ConfigLine& line) {
+    const Descriptor opened = open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!opened && (errno == ENOENT || errno == ENOTDIR)) return;
+    if (!opened) throw bad_line(line, "cannot search " + printable(directory) + ": " + std::strerror(errno));
+    config_.directories.push_back(directory);
   }
 
   const ConfigQuery& query_;

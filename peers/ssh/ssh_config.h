@@ -24,6 +24,8 @@ struct SshConfig {
   std::map<std::string, ConfigLine, std::less<>> first;  ///< by keyword in lower case
   std::vector<ConfigLine> identity_files;                ///< all of them, in order
   std::vector<std::string> notes;                        ///< what was left out, one printable sentence each
+  std::vector<std::string> files;                        ///< that were read
+  std::vector<std::string> directories;  ///< that were searched for what a wildcard stands for
 
   const ConfigLine* find(std::string_view keyword) const;
 };
@@ -46,7 +48,8 @@ struct ConfigFile {
 /// `user` and `localuser` are judged; a block with any other criterion (`exec`!) is left out, with a note.
 ///
 /// Throws PeerError, permanent, naming the line: a file that others can write, that cannot be read, that has
-/// unbalanced quotes, or that includes itself.
+/// unbalanced quotes, or that includes itself; a directory that exists and cannot be searched for files to
+/// include.
 SshConfig read_ssh_config(const std::vector<ConfigFile>& files, const ConfigQuery& query);
 
 }  // namespace peerstage::peers::ssh

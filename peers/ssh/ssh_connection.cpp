@@ -161,6 +161,12 @@ std::vector<ListedEntry> SshConnection::list(const std::string& directory, const
   return implementation_->with_sftp([&](sftp::Client& client) { return client.list(directory, limits); });
 }
 
+std::vector<std::vector<ListedEntry>> SshConnection::list_all(const std::vector<std::string>& directories,
+                                                              ListLimits limits) {
+  return implementation_->with_sftp(
+      [&](sftp::Client& client) { return client.list_all(directories, limits); });
+}
+
 void SshConnection::fetch(FileReceiver& receiver) {
   implementation_->with_sftp([&](sftp::Client& client) { client.fetch(receiver); });
 }

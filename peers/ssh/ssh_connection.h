@@ -29,6 +29,8 @@ class SshConnection final : public Connection {
 
   std::optional<FileInfo> lstat(const std::string& path) override;
   std::vector<ListedEntry> list(const std::string& directory, const ListLimits& limits) override;
+  std::vector<std::vector<ListedEntry>> list_all(const std::vector<std::string>& directories,
+                                                 ListLimits limits) override;
   void fetch(FileReceiver& receiver) override;
   void write_marker(const std::string& path) override;
   /// See remote_command.h; a shell line is sent byte for byte.

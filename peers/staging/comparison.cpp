@@ -6,14 +6,6 @@
 namespace peerstage::peers::staging {
 namespace {
 
-bool unchanged(const SourceFile& file, const HeldFile& held, const std::optional<Manifest>& peers_manifest) {
-  if (!held.tag || held.tag->size != file.size || held.tag->modified != file.modified) return false;
-  if (held.size != file.size || held.sum != held.tag->sum) return false;
-  if (!peers_manifest) return true;
-  const auto theirs = peers_manifest->find(file.path.bytes());
-  return theirs == peers_manifest->end() || theirs->second == held.tag->sum;
-}
-
 PeerError conflict(const RelativePath& path, const char* at_peer, const char* in_day) {
   return {FailureKind::permanent, "\"" + printable(path.bytes()) + "\" is a " + at_peer +
                                       " at the peer, but the day holds a " + in_day +
@@ -21,6 +13,14 @@ PeerError conflict(const RelativePath& path, const char* at_peer, const char* in
 }
 
 }  // namespace
+
+bool unchanged(const SourceFile& file, const HeldFile& held, const std::optional<Manifest>& peers_manifest) {
+  if (!held.tag || held.tag->size != file.size || held.tag->modified != file.modified) return false;
+  if (held.size != file.size || held.sum != held.tag->sum) return false;
+  if (!peers_manifest) return true;
+  const auto theirs = peers_manifest->find(file.path.bytes());
+  return theirs == peers_manifest->end() || theirs->second == held.tag->sum;
+}
 
 Comparison compare(const Survey& survey, const HeldTree& held, const std::optional<Manifest>& peers_manifest,
                    const std::set<std::string>& distrusted) {

@@ -29,6 +29,9 @@ struct Comparison {
 Comparison compare(const Survey& survey, const HeldTree& held, const std::optional<Manifest>& peers_manifest,
                    const std::set<std::string>& distrusted);
 
+/// Whether a staged file is what the peer has: the rule above, but for `distrusted`.
+bool unchanged(const SourceFile& file, const HeldFile& held, const std::optional<Manifest>& peers_manifest);
+
 /// Does the day hold this content under this path, by its size and its manifest?
 bool holds(const HeldTree& held, const std::string& path, std::uint64_t size, const Digest& sum);
 

@@ -50,7 +50,7 @@ bool is_unsupported(int error_number) {
 }  // namespace
 
 Directory Directory::open(const std::string& path) {
-  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Descriptor descriptor = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (!descriptor) throw system_error("cannot open the directory " + printable(path), errno);
   return {std::move(descriptor), path};
 }
@@ -131,8 +131,8 @@ Directory Directory::make_directory(const std::string& name, mode_t mode) const 
 Descriptor Directory::open_file(const std::string& name, int flags) const {
   // O_NONBLOCK: a FIFO of that name must not hold us.
   flags |= O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  Descriptor file(::openat(descriptor_.get(), checked(name), flags | O_NOATIME));
-  if (!file && errno == EPERM) file.reset(::openat(descriptor_.get(), name.c_str(), flags));
+  Descriptor file = open_at(descriptor_.get(), checked(name), flags | O_NOATIME);
+  if (!file && errno == EPERM) file = open_at(descriptor_.get(), name.c_str(), flags);
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) return {};
   if (S_ISREG(status.st_mode)) return file;
@@ -142,7 +142,7 @@ Descriptor Directory::open_file(const std::string& name, int flags) const {
 
 Descriptor Directory::create_file(const std::string& name, mode_t mode) const {
   constexpr int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  return Descriptor(::openat(descriptor_.get(), checked(name), flags, mode));
+  return open_at(descriptor_.get(), checked(name), flags, mode);
 }
 
 bool Directory::unlink(const std::string& name) const {
@@ -180,7 +180,7 @@ void Directory::remove_tree(const std::string& name) const {
 }
 
 void Directory::sync() const {
-  if (::fsync(descriptor_.get()) != 0 && errno != EINVAL) {
+  if (!sync_to_disk(descriptor_.get()) && errno != EINVAL) {
     throw system_error("cannot sync the directory " + printable(path_), errno);
   }
 }

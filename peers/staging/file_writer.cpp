@@ -226,7 +226,7 @@ void FileWriter::complete_file(std::size_t file) {
     if (::fchmod(descriptor, incoming.mode) != 0)
       throw system_error("cannot set the mode of " + shown, errno);
   }
-  if (durability_ == Durability::each_file && ::fsync(descriptor) != 0)
+  if (durability_ == Durability::each_file && !sync_to_disk(descriptor))
     return disk_failed(file, "sync", errno);
   if (::close(opened.descriptor.release()) != 0) return disk_failed(file, "close", errno);
   sums_[file] = tag.sum;

@@ -100,6 +100,7 @@ std::string checked_name(std::string_view name, const std::string& what, std::si
 }  // namespace
 
 std::string manifest_line(const std::string& name, const Digest& sum) {
+  if (name == "-") return manifest_line("./-", sum);  // by itself, sha256sum takes it for its standard input
   const std::string text = escaped(name);
   return (text == name ? "" : "\\") + sum.hex() + "  " + text + "\n";
 }

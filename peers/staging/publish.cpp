@@ -61,7 +61,7 @@ class Cursor {
 };
 
 void sync_file(int file, const std::string& shown) {
-  if (::fsync(file) != 0) throw system_error("cannot sync " + shown, errno);
+  if (!sync_to_disk(file)) throw system_error("cannot sync " + shown, errno);
 }
 
 /// For file systems (and owners) that do not allow a second name.
@@ -111,7 +111,8 @@ class Builder {
     settle(root_, modes_.top(), durability);
     // The spool's descriptor is older than every byte that was received, so that it learns of every write
     // that failed.
-    if (durability == Durability::together && ::syncfs(spool_.directory().descriptor()) != 0) {
+    const int spool = spool_.directory().descriptor();
+    if (durability == Durability::together && uninterrupted([spool] { return ::syncfs(spool); }) != 0) {
       throw SyncFailed(
           FailureKind::permanent,
           system_error("cannot sync the staging file system at " + printable(place_.day().path()), errno)
@@ -286,9 +287,10 @@ void publish(const PeerPlace& place, const Spool& spool, const NewTree& tree,
 void clear_unfinished(const Directory& day, const std::string& peer) {
   const std::string fresh = new_name(peer);
   const std::string old = old_name(peer);
-  const bool has_old = day.find(old).has_value();
-  if (!has_old && !day.find(fresh)) return;
-  if (has_old && !day.find(peer)) rename_new({day, old}, {day, peer});
+  const auto found = day.find(old);
+  if (!found && !day.find(fresh)) return;
+  // A day is a directory: whatever else has this name was put there, and is told of below.
+  if (found && S_ISDIR(found->st_mode) && !day.find(peer)) rename_new({day, old}, {day, peer});
   day.sync();  // what is removed now must not be needed after a power cut
   day.remove_tree(fresh);
   day.remove_tree(old);

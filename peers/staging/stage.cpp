@@ -10,6 +10,7 @@
 #include "peers/staging/disk_space.h"
 #include "peers/staging/fetch.h"
 #include "peers/staging/publish.h"
+#include "peers/staging/reuse.h"
 #include "peers/staging/survey.h"
 #include "peers/staging/verify.h"
 #include "peers/text.h"
@@ -150,10 +151,12 @@ class Staging {
 
   /// False: once more.
   bool fetch(const Situation& situation) {
-    const std::vector<WantedFile> files = wanted_files(situation);
+    std::vector<WantedFile> files = wanted_files(situation);
     check_space(situation, files);
     if (situation.plan.fetch.size() > many_files) durability_ = Durability::together;
     const Spool& spool = open_spool();
+    take_from_earlier_day(situation, files);
+    tell_plan(files);
     FetchResult result = fetch_files({connection_, collect_dir_, spool, place_, modes_, options_.minimum_free,
                                       durability_, throttle_, progress_},
                                      files);
@@ -171,6 +174,29 @@ class Staging {
     if (result.first_failure) throw combined(result);
     if (!result.doubtful.empty()) problem_ = result.doubt;
     return result.doubtful.empty();
+  }
+
+  /// And out of `files`, which are then those that have to be fetched.
+  void take_from_earlier_day(const Situation& situation, std::vector<WantedFile>& files) {
+    if (!options_.reuse_unchanged || !place_.before() || files.empty()) return;
+    const Reuse reuse(place_, spool_->directory(), modes_, durability_);
+    std::erase_if(files, [&](const WantedFile& file) {
+      const std::string& path = file.source->path.bytes();
+      if (file.present > 0 || distrusted_.contains(path)) return false;
+      const auto sum = reuse.take(*file.source, file.spooled, situation.peers_manifest);
+      if (!sum) return false;
+      fetched_.emplace(file.spooled, *sum);
+      ++reused_;
+      progress_.tell_if_due();
+      return true;
+    });
+  }
+
+  void tell_plan(const std::vector<WantedFile>& files) {
+    std::uint64_t bytes = 0;
+    for (const WantedFile& file : files)
+      bytes = std::min(bytes + std::min(file.source->size - file.present, no_disk_holds), no_disk_holds);
+    progress_.plan(files.size(), bytes);
   }
 
   const Spool& open_spool() {
@@ -208,11 +234,9 @@ class Staging {
   void check_space(const Situation& situation, const std::vector<WantedFile>& files) {
     const FreeSpace space = free_space_of(place_.disk().descriptor());
     SpaceNeeded needed;
-    std::uint64_t bytes = 0;
     for (const WantedFile& file : files) {
       // A peer may claim any size: neither this nor the sum may overflow and look small.
       const std::uint64_t missing = std::min(file.source->size - file.present, no_disk_holds);
-      bytes = std::min(bytes + missing, no_disk_holds);
       needed.bytes = std::min(needed.bytes, no_disk_holds) +
                      (missing + space.block_size - 1) / space.block_size * space.block_size;
     }
@@ -222,7 +246,6 @@ class Staging {
                                                   " does not fit into the staging directory at " +
                                                   printable(place_.disk().path()) + ": " + *lack);
     }
-    progress_.plan(files.size(), bytes);
   }
 
   // --- verifying ---

@@ -23,11 +23,13 @@ struct StageOptions {
   mode_t umask = 022;
   config::MinimumFree minimum_free = 5.0;
   BandwidthLimit bandwidth_limit;  ///< this peer's share
+  bool reuse_unchanged = true;     ///< see reuse.h
   RunMode mode = RunMode::real;
 };
 
-/// The whole staging of one peer: look at its collect directory, compare with what the day holds, fetch what
-/// is new or changed into the spool, look again, verify, and publish by one rename. When it returns, the
+/// The whole staging of one peer: look at its collect directory, compare with what the day holds, take what
+/// has not changed from an earlier day, fetch what is new or changed into the spool, look again, verify, and
+/// publish by one rename. When it returns, the
 /// peer's day would survive a power cut.
 ///
 /// A day that holds everything already is not touched at all. Files that are gone at the peer stay, as do

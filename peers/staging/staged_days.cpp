@@ -10,6 +10,8 @@
 namespace peerstage::peers::staging {
 namespace {
 
+constexpr std::chrono::days oldest_before{31};
+
 /// Absent: not so many digits and nothing else.
 std::optional<unsigned> number(const std::string& name, std::size_t digits) {
   unsigned value = 0;
@@ -106,6 +108,32 @@ class Search {
   StagedDays found_;
 };
 
+std::optional<Directory> find_month(const Directory& staging, Date date) {
+  const auto [year_name, month_name, day_name] = day_components(date);
+  const auto year = staging.find_directory(year_name);
+  return year ? year->find_directory(month_name) : std::nullopt;
+}
+
+/// The days in a month, as numbers.
+std::vector<unsigned> newest_first(const Directory& month) {
+  std::vector<unsigned> days;
+  for (const std::string& name : month.list()) {
+    if (const auto day = number(name, 2)) days.push_back(*day);
+  }
+  std::sort(days.rbegin(), days.rend());
+  return days;
+}
+
+/// Absent also where a link or a file is in the way.
+std::optional<Directory> find_peer(const Directory& month, unsigned day, const std::string& peer) {
+  try {
+    const auto directory = month.find_directory(padded(day, 2));
+    return directory ? directory->find_directory(peer) : std::nullopt;
+  } catch (const PeerError&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 std::array<std::string, 3> day_components(Date date) {
@@ -118,6 +146,26 @@ std::optional<Directory> find_day(const Directory& staging, Date date) {
   const auto year_directory = staging.find_directory(year);
   const auto month_directory = year_directory ? year_directory->find_directory(month) : std::nullopt;
   return month_directory ? month_directory->find_directory(day) : std::nullopt;
+}
+
+std::optional<StagedBefore> find_before(const Directory& staging, Date date, const std::string& peer) {
+  const std::chrono::sys_days today(date), oldest = today - oldest_before;
+  const Date first(oldest);
+  for (auto month = date.year() / date.month(); month >= first.year() / first.month();
+       month -= std::chrono::months(1)) {
+    try {
+      const auto directory = find_month(staging, month / 1);
+      if (!directory) continue;
+      for (const unsigned number : newest_first(*directory)) {
+        const Date day = month / std::chrono::day(number);
+        if (!day.ok() || std::chrono::sys_days(day) >= today || std::chrono::sys_days(day) < oldest) continue;
+        if (auto before = find_peer(*directory, number, peer)) return StagedBefore{day, std::move(*before)};
+      }
+    } catch (const PeerError&) {
+      continue;
+    }
+  }
+  return std::nullopt;
 }
 
 StagedDays staged_days(const Directory& staging, std::optional<Date> date,

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "peers/staging/directory.h"
-#include "peers/staging/spool.h"
+#include "peers/staging/peer_place.h"
 
 namespace peerstage::peers::staging {
 
@@ -17,6 +17,10 @@ std::array<std::string, 3> day_components(Date date);
 /// The directory of a date below the staging directory; absent: there is none. Throws PeerError, permanent,
 /// when a link or a file has a name on the way.
 std::optional<Directory> find_day(const Directory& staging, Date date);
+
+/// The newest day before this one that has the peer, not older than a month. Absent: there is none, or it
+/// cannot be looked at.
+std::optional<StagedBefore> find_before(const Directory& staging, Date date, const std::string& peer);
 
 /// Where the day of a peer stands.
 struct StagedDay {

@@ -5,6 +5,7 @@
 
 #include <boost/filesystem/operations.hpp>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "peers/peer.h"
@@ -41,34 +42,34 @@ bool is_new_and_ours(const Directory& directory) {
   return directory.status().st_uid == ::geteuid() && directory.empty();
 }
 
-void check_just_made(const Directory& directory) {
-  if (is_new_and_ours(directory)) return;
-  throw PeerError(FailureKind::permanent,
-                  "somebody replaced " + printable(directory.path()) +
-                      " while it was made; find out who writes to the staging directory");
-}
-
 struct Opened {
   Directory directory;
   bool made = false;
 };
 
+Opened as_existing(Directory existing, const std::optional<Ownership>& owner) {
+  // The run that made it may have died before it handed it over, or be about to.
+  if (owner && is_new_and_ours(existing)) give_to(owner, existing.descriptor(), printable(existing.path()));
+  return {std::move(existing), false};
+}
+
 Opened open_or_make(const Directory& parent, const std::string& name, mode_t mode,
                     const std::optional<Ownership>& owner) {
-  if (auto existing = parent.find_directory(name)) {
-    // The run that made it may have died before it handed it over.
-    if (owner && is_new_and_ours(*existing))
-      give_to(owner, existing->descriptor(), printable(existing->path()));
-    return {std::move(*existing), false};
-  }
+  if (auto existing = parent.find_directory(name)) return as_existing(std::move(*existing), owner);
   if (::mkdirat(parent.descriptor(), name.c_str(), mode) != 0) {
     if (errno != EEXIST) throw system_error("cannot make the directory " + parent.shown(name), errno);
-    return {parent.open_directory(name), false};
+    return as_existing(parent.open_directory(name), owner);
   }
   Directory made = parent.open_directory(name);
-  check_just_made(made);
-  give_to(owner, made.descriptor(), printable(made.path()));
-  return {std::move(made), true};
+  if (is_new_and_ours(made)) {
+    give_to(owner, made.descriptor(), printable(made.path()));
+    return {std::move(made), true};
+  }
+  // Another run that began when this one did has found it, and has handed it over or is at work in it.
+  if (!owner || made.status().st_uid == owner->uid) return {std::move(made), false};
+  throw PeerError(FailureKind::permanent,
+                  "somebody replaced " + printable(made.path()) +
+                      " while it was made; find out who writes to the staging directory");
 }
 
 bool same_file(const struct stat& left, const struct stat& right) {
@@ -91,6 +92,9 @@ struct flock whole_file(short type) {
 }  // namespace
 
 bool is_run_at_work(const Directory& staging_dir) {
+  // One of its own: what this takes goes with it, before a run that comes now has lost its patience.
+  const Descriptor directory = open_beneath(staging_dir.descriptor(), ".", O_RDONLY | O_DIRECTORY);
+  if (directory && ::flock(directory.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) return true;
   const std::string path = std::string(private_name) + "/" + lock_name;
   const Descriptor file = open_beneath(staging_dir.descriptor(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return errno != ENOENT && errno != ENOTDIR;
@@ -142,8 +146,15 @@ void StagingArea::open_private_directory() {
   give_to(owner_, private_->descriptor(), printable(private_->path()));
 }
 
+/// Whatever becomes of the lock file, and on whichever way the directory was reached. Where a file system has
+/// no such locks, the file decides alone.
+bool StagingArea::try_lock_directory() const {
+  return ::flock(disk_.descriptor(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
 bool StagingArea::try_lock() {
   if (mode_ == RunMode::dry_run) return true;
+  if (!try_lock_directory()) return false;
   const Directory& directory = private_directory();
   for (int tries_left = 100; tries_left > 0; --tries_left) {
     Descriptor file = directory.open_file(lock_name, O_RDWR);
@@ -243,7 +254,10 @@ PeerPlace StagingArea::place(const std::string& peer_name) const {
   const auto copy = [](const std::optional<Directory>& directory) {
     return directory ? std::optional(directory->duplicate()) : std::nullopt;
   };
-  return PeerPlace({peer_name, date_.value(), owner_, disk_.duplicate(), copy(private_), copy(day_)});
+  std::optional<StagedBefore> before;
+  if (root_) before = find_before(*root_, date_.value(), peer_name);
+  return PeerPlace(
+      {peer_name, date_.value(), owner_, disk_.duplicate(), copy(private_), copy(day_), std::move(before)});
 }
 
 bool StagingArea::has_peer(const std::string& peer_name) const {
@@ -265,7 +279,7 @@ void StagingArea::mark_day() {
   const Descriptor marker = directory.create_file(new_marker_name, 0666);
   if (!marker) throw system_error("cannot create " + directory.shown(new_marker_name), errno);
   give_to(owner_, marker.get(), directory.shown(new_marker_name));
-  if (::fsync(marker.get()) != 0)
+  if (!sync_to_disk(marker.get()))
     throw system_error("cannot sync " + directory.shown(new_marker_name), errno);
   rename_new({directory, new_marker_name}, {day(), stage_indicator});
   day().sync();

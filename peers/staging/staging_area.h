@@ -43,8 +43,9 @@ class StagingArea {
   static StagingArea open(const boost::filesystem::path& staging_dir, std::optional<Ownership> owner,
                           RunMode mode);
 
-  /// False: another run holds it. The lock is the kernel's (fcntl F_OFD_SETLK) and ends when this object and
-  /// every child that got its descriptor by fork are gone. A dry run needs none and gets none.
+  /// False: another run holds it. The lock is the kernel's, on a file (fcntl F_OFD_SETLK) and, because a file
+  /// may be removed, on the staging directory (flock). It ends when this object and every child that got its
+  /// descriptor, or a place, by fork are gone. A dry run needs none and gets none.
   bool try_lock();
   /// What a child has to keep open so that the lock lasts as long as it works; -1: nothing.
   int lock_descriptor() const { return lock_.get(); }
@@ -77,6 +78,7 @@ class StagingArea {
  private:
   StagingArea(std::optional<Ownership> owner, RunMode mode, Directory disk);
 
+  bool try_lock_directory() const;
   const Directory& day() const;
   const Directory& private_directory() const { return private_.value(); }
   void open_private_directory();

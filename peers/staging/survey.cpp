@@ -11,6 +11,7 @@ namespace peerstage::peers::staging {
 namespace {
 
 constexpr std::size_t deepest = 64;
+constexpr std::size_t most_at_a_time = 256;  // directories, whose entries are in memory twice for a moment
 
 struct Unlisted {
   std::optional<RelativePath> path;  // absent: the top
@@ -24,11 +25,7 @@ class Surveyor {
 
   Survey look() {
     unlisted_.push_back({std::nullopt, 0});
-    while (!unlisted_.empty()) {
-      const Unlisted directory = std::move(unlisted_.front());
-      unlisted_.pop_front();
-      list(directory);
-    }
+    while (!unlisted_.empty()) list_next();
     std::sort(survey_.files.begin(), survey_.files.end(), by_path);
     std::sort(survey_.directories.begin(), survey_.directories.end(), by_path);
     std::sort(survey_.skipped.begin(), survey_.skipped.end(),
@@ -39,9 +36,21 @@ class Surveyor {
  private:
   static constexpr auto by_path = [](const auto& left, const auto& right) { return left.path < right.path; };
 
-  void list(const Unlisted& directory) {
-    const std::string where = directory.path ? path_on_peer(collect_dir_, *directory.path) : collect_dir_;
-    const std::vector<ListedEntry> entries = connection_.list(where, limits_);
+  void list_next() {
+    const std::size_t count = std::min(unlisted_.size(), most_at_a_time);
+    const std::vector<Unlisted> directories(unlisted_.begin(),
+                                            unlisted_.begin() + static_cast<std::ptrdiff_t>(count));
+    unlisted_.erase(unlisted_.begin(), unlisted_.begin() + static_cast<std::ptrdiff_t>(count));
+    std::vector<std::string> paths;
+    paths.reserve(count);
+    for (const Unlisted& directory : directories)
+      paths.push_back(directory.path ? path_on_peer(collect_dir_, *directory.path) : collect_dir_);
+    const auto listed = connection_.list_all(paths, limits_);
+    for (std::size_t i = 0; i < count; ++i) take_entries(directories[i], paths[i], listed[i]);
+  }
+
+  void take_entries(const Unlisted& directory, const std::string& where,
+                    const std::vector<ListedEntry>& entries) {
     refuse_duplicates(where, entries);
     for (const ListedEntry& entry : entries) {
       const EntryName name(entry.name);

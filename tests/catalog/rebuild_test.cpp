@@ -126,6 +126,17 @@ TEST_F(Rebuilding, FilesThatACrashMadeDoubtfulComeBackToTheirRun) {
   EXPECT_EQ(catalog.run("one")->report.peers[0].status, PeerStatus::unchanged);
 }
 
+TEST_F(Rebuilding, WhatARunThatGoesOnHasJustPublishedIsLeftToIt) {
+  stage("2026/11/20/web1", {{"a", "alpha"}});
+  stage("2026/11/20/web2", {{"b", "beta"}});
+  catalog.begin_run(run_of("one", {"web1"}), {});
+  catalog.begin_peer("one", "web1");
+  EXPECT_EQ(rebuild().peer_days, 1U);
+  EXPECT_THAT(names("web1"), IsEmpty());
+  EXPECT_THAT(names("web2"), ElementsAre("b"));
+  EXPECT_THAT(catalog.run("rebuilt-2026-11-20")->report.peers, SizeIs(1));
+}
+
 TEST_F(Rebuilding, WhatCannotBeReadIsToldAndHidesNothingElse) {
   stage("2026/11/20/web1", {{"a", "alpha"}});
   stage("2026/11/20/web2", {{"a", "alpha"}});

@@ -22,6 +22,8 @@
 
 #include "peers/failure.h"
 #include "tests/support/failing_system_call.h"
+#include "tests/support/in_child.h"
+#include "tests/support/nth_call_fails.h"
 #include "tests/support/other_user.h"
 #include "tests/support/process.h"
 #include "tests/support/shell.h"
@@ -29,6 +31,8 @@
 
 namespace peerstage::peers::collect {
 namespace {
+
+using test::in_child;
 
 namespace fs = std::filesystem;
 using config::ArchiveContent;
@@ -113,24 +117,6 @@ class InArchive : public testing::Test {
     std::vector<std::string> names;
     for (const auto& found : fs::directory_iterator(into.path())) names.push_back(found.path().filename());
     return names;
-  }
-
-  /// In a child of this process; what it returns is whether it went well.
-  template <typename Work>
-  static bool in_child(Work work) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      int result = 1;
-      try {
-        result = work() ? 0 : 1;
-      } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-      }
-      ::_exit(result);
-    }
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
   }
 
   test::TemporaryDirectory directory, into;
@@ -540,6 +526,30 @@ TEST_F(InArchive, LeavesNothingWhenTheDiskRefuses) {
     return false;
   }));
   EXPECT_THAT(left(), IsEmpty());
+}
+
+TEST_F(InArchive, IsWrittenThroughTheCacheWhereTheDiskTakesNothingElse) {
+  directory.write("t/f", std::string(20'000'000, 'x'));
+  EXPECT_TRUE(in_child([this] {
+    test::fail_system_call(SYS_fcntl, EINVAL);
+    archive_tree("t", options());
+    return true;
+  }));
+  EXPECT_EQ(tar("--compare -C /"), "");
+}
+
+TEST_F(InArchive, IsWrittenThroughTheCacheFromWhereADirectWriteIsRefused) {
+  directory.write("t/f", std::string(20'000'000, 'x'));
+  const int direct = ::open((into / "probe").c_str(), O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+  if (direct < 0) GTEST_SKIP() << "this file system takes no direct writes";
+  ::close(direct);
+  fs::remove(into / "probe");
+  EXPECT_TRUE(in_child([this] {
+    const test::NthCallFails rule({SYS_pwrite64}, 3, EINVAL, test::Failing::once);
+    archive_tree("t", options());
+    return rule.happened();
+  }));
+  EXPECT_EQ(tar("--compare -C /"), "");
 }
 
 TEST_F(InArchive, CannotHaveANameThatIsTooLong) {

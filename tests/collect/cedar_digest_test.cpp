@@ -57,6 +57,12 @@ TEST(CedarDigest, ReadsStringsOfPython2) {
   EXPECT_EQ(result.sums, (Sums{{"/a\xff\\ 'q'", "11"}, {"/it's", "11"}}));
 }
 
+TEST(CedarDigest, ReadsTheEscapesOfPython2) {
+  const Read result = read("(dp0\nS'/a\\n\\r\\t'\np1\nS'" + ones + "'\np2\ns.");
+  EXPECT_EQ(result.fault, std::nullopt);
+  EXPECT_EQ(result.sums, (Sums{{"/a\n\r\t", "11"}}));
+}
+
 TEST(CedarDigest, TurnsEscapesBackIntoTheBytesOfTheName) {
   const struct {
     const char* written;
@@ -99,11 +105,15 @@ TEST(CedarDigest, RefusesEverythingElse) {
       {"a reference that is no number", "(dp0\nV/a\npx\n."},
       {"three strings", "(dp0\nV/a\nV/b\nV/c\ns."},
       {"no dictionary", "V/a\np1\n."},
+      {"a list", "(lp0\n."},
+      {"a dictionary that is not empty", "(V/a\np0\nd."},
       {"two dictionaries", "(dp0\n(dp1\ns."},
       {"an escape that is cut off", "(dp0\n" + pair("/\\u12", ones, 1) + "."},
       {"an escape that is none", "(dp0\n" + pair("/\\uzzzz", ones, 1) + "."},
       {"half a surrogate pair", "(dp0\n" + pair("/\\ud800", ones, 1) + "."},
       {"a NUL", "(dp0\n" + pair("/\\u0000", ones, 1) + "."},
+      {"a NUL of Python 2", "(dp0\nS'/a\\x00b'\np1\nS'" + ones + "'\np2\ns."},
+      {"a bare NUL of Python 2", "(dp0\nS'/a" + std::string(1, '\0') + "b'\np1\nS'" + ones + "'\np2\ns."},
       {"a code point beyond", "(dp0\n" + pair("/\\U00110000", ones, 1) + "."},
       {"quotes that do not match", "(dp0\nS'/a\"\np1\n."},
       {"an escape of Python 2 that is none", "(dp0\nS'/\\q'\np1\n."},

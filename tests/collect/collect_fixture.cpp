@@ -41,6 +41,10 @@ bool KeptEvents::has(const std::string& words) const {
                      [&words](const std::string& text) { return text.find(words) != std::string::npos; });
 }
 
+std::string manifest_check(const std::filesystem::path& collect_dir) {
+  return output_of("cd '" + collect_dir.string() + "' && sha256sum --strict --quiet -c cback.sha256 2>&1");
+}
+
 CollectTest::CollectTest() {
   for (const char* name : {"data", "collect", "working"})
     std::filesystem::create_directory(directory_.path() / name);

@@ -29,6 +29,9 @@ class KeptEvents final : public Observer {
   std::vector<std::string> texts;
 };
 
+/// Empty: what sha256sum reads in a collect directory is what the manifest there says.
+std::string manifest_check(const std::filesystem::path& collect_dir);
+
 /// A machine that collects: DIR/data is its data, DIR/collect its collect directory, and a day passes when it
 /// is told to.
 class CollectTest : public testing::Test {

@@ -32,12 +32,6 @@ using testing::UnorderedElementsAre;
 using Files = std::map<std::string, std::string>;
 using Status = ItemReport::Status;
 
-std::string manifest_check(const fs::path& collect_dir) {
-  const std::string command =
-      "cd '" + collect_dir.string() + "' && sha256sum --strict --quiet -c cback.sha256 2>&1";
-  return std::system(command.c_str()) == 0 ? "" : "the manifest does not agree";
-}
-
 TEST_F(CollectTest, WritesAnArchiveThenTheManifestThenTheMarker) {
   write("etc/a", "one");
   add("etc");

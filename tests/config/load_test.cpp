@@ -132,6 +132,7 @@ TEST(Load, ReadsEveryElementOfItsOwnSection) {
   EXPECT_EQ(values.retries, 5U);
   EXPECT_EQ(values.retry_delay, milliseconds(500));
   EXPECT_EQ(values.bandwidth_limit, ByteCount{20U << 20U});
+  EXPECT_EQ(values.reuse_unchanged, false);
   EXPECT_EQ(values.verify, Verify::manifest);
   EXPECT_EQ(values.subdirectories, Subdirectories::skip);
   EXPECT_EQ(values.special_files, SpecialFiles::fail);

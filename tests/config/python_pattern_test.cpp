@@ -124,6 +124,16 @@ TEST(PythonPattern, SaysWhatIsWrong) {
   EXPECT_EQ(python_pattern_fault("(a"), "a \"(\" is not closed");
 }
 
+TEST(PythonPattern, SaysInOneLineWhatIsWrongWithOneThatHoldsLineEnds) {
+  EXPECT_EQ(python_pattern_fault("(?P<a\n>b)"), R"("a\x0a" is no name for a group)");
+  EXPECT_EQ(python_pattern_fault("(?P=a\n)"), R"(there is no group "a\x0a" before this)");
+}
+
+TEST(PythonPattern, CutsNoCharacterWhereItSaysWhatIsWrong) {
+  EXPECT_EQ(python_pattern_fault("(?Pé>b)"),
+            "(?P needs < or = in Python, for a named group or what it matched");
+}
+
 bool excludes(const std::string& pattern, const std::string& path) {
   return ExclusionPattern(pattern).excludes(path);
 }

@@ -78,6 +78,7 @@ TEST(StagePlan, HasTheDefaultsThatAreDocumented) {
   EXPECT_EQ(staging.retry_delay, std::chrono::seconds(30));
   EXPECT_EQ(staging.poll_interval, std::chrono::seconds(30));
   EXPECT_EQ(staging.wait_for_collect, std::chrono::seconds(0));
+  EXPECT_TRUE(staging.reuse_unchanged);
   EXPECT_EQ(staging.verify, Verify::manifest);
   EXPECT_EQ(staging.permissions, std::nullopt);
   EXPECT_FALSE(result.plan->peers.at(0).ssh);

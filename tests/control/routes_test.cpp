@@ -69,6 +69,12 @@ TEST_F(Routes, MetricsAreText) {
   EXPECT_EQ(answer.body, metrics_text(daemon_.told_state));
 }
 
+TEST_F(Routes, HistoryIsNotAskedForFromBeforeTheClockBegins) {
+  expect_error(ask("GET", "/v1/runs?since=1370-02-02"), 400,
+               "'since' has to be a time like 2026-11-20T01:30:00Z, or a day like 2026-11-20");
+  EXPECT_EQ(daemon_.asked, Asked{});
+}
+
 TEST_F(Routes, HistoryIsAskedForAsTheQuerySays) {
   EXPECT_EQ(ask("GET", "/v1/runs").body, to_json(daemon_.told_runs));
   ask("GET", "/v1/runs?peer=web1&since=1970-01-02&limit=7");

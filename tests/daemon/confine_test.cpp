@@ -5,11 +5,11 @@
 #include <fstream>
 #include <functional>
 #include <set>
+#include <stdexcept>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -17,25 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/in_child.h"
 #include "tests/support/temporary_directory.h"
 
 namespace peerstage::daemon {
 namespace {
 
-/// What cannot be taken back is done in a child. True: it found what it should.
-bool in_child(const std::function<bool()>& check) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      ::_exit(check() ? 0 : 1);
-    } catch (const std::exception&) {
-      ::_exit(2);
-    }
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
+using test::in_child;
 
 std::set<int> open_descriptors() {
   std::set<int> open;
@@ -81,9 +69,8 @@ TEST(KeepOnly, UnmapsMemoryThroughWhichOthersCouldBeChanged) {
 }
 
 TEST(Confine, LetsNothingBeWrittenOrCutElsewhere) {
-  const long version =
-      ::syscall(SYS_landlock_create_ruleset, nullptr, std::size_t{0}, LANDLOCK_CREATE_RULESET_VERSION);
-  if (version < 3) GTEST_SKIP() << "this kernel's Landlock is too old";
+  if (landlock_version() < first_landlock_version_with_truncating)
+    GTEST_SKIP() << "this kernel's Landlock is too old";
   test::TemporaryDirectory temporary;
   const std::string own = temporary / "own";
   const std::string other = temporary / "other";
@@ -95,9 +82,15 @@ TEST(Confine, LetsNothingBeWrittenOrCutElsewhere) {
   EXPECT_TRUE(in_child([&] {
     Confinement confinement;
     confinement.supervisor = parent;
-    confinement.writable = {::open(own.c_str(), O_PATH | O_DIRECTORY)};
+    confinement.needs = [&] {
+      Needs needs;
+      needs.directories.emplace_back(::open(own.c_str(), O_PATH | O_DIRECTORY), FileAccess::change);
+      return needs;
+    };
     confine(confinement);
-    return ::truncate((own + "/file").c_str(), 0) == 0 && ::truncate((other + "/file").c_str(), 0) != 0 &&
+    return ::open((own + "/file").c_str(), O_WRONLY | O_TRUNC) >= 0 &&
+           ::open((other + "/file").c_str(), O_WRONLY | O_TRUNC) < 0 &&
+           ::open((other + "/file").c_str(), O_RDONLY) < 0 &&
            ::open((other + "/file").c_str(), O_WRONLY) < 0 && ::unlink((other + "/file").c_str()) != 0 &&
            ::mkdir((other + "/new").c_str(), 0700) != 0;
   }));
@@ -120,6 +113,7 @@ bool worker_of_service_reads(Reach reach, const std::string& file_of_root) {
     Confinement confinement;
     confinement.supervisor = parent;
     confinement.reach = reach;
+    confinement.needs = reading_everything;
     confine(confinement);
     return ::open(file_of_root.c_str(), O_RDONLY) >= 0;
   });
@@ -132,6 +126,46 @@ TEST(Confine, LeavesTheCapabilitiesOfAServiceToWorkersOfLocalPeersOnly) {
   ASSERT_EQ(::chmod(secret.c_str(), 0600), 0);
   EXPECT_TRUE(worker_of_service_reads(Reach::local_files, secret));
   EXPECT_FALSE(worker_of_service_reads(Reach::own_files, secret));
+}
+
+/// What a worker does that root has started.
+bool worker_of_root_may(Reach reach, const std::function<bool()>& what) {
+  const pid_t parent = ::getpid();
+  return in_child([&] {
+    Confinement confinement;
+    confinement.supervisor = parent;
+    confinement.user = User{"nobody", "/nonexistent", 65534, 65534};
+    confinement.reach = reach;
+    confinement.needs = reading_everything;
+    confine(confinement);
+    return what();
+  });
+}
+
+TEST(Confine, LeavesTheModesOfOthersFilesToThem) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const test::TemporaryDirectory directory;
+  const std::string secret = directory.write("secret", "content");
+  ASSERT_EQ(::chmod(secret.c_str(), 0600), 0);
+  const Reach reach = Reach::local_files;
+  EXPECT_TRUE(worker_of_root_may(reach, [&] { return ::open(secret.c_str(), O_RDONLY) >= 0; }));
+  EXPECT_FALSE(
+      worker_of_root_may(reach, [&] { return ::fchmod(::open(secret.c_str(), O_RDONLY), 0600) == 0; }));
+}
+
+std::uint32_t permitted_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  if (::syscall(SYS_capget, &header, data.data()) != 0)
+    throw std::runtime_error("cannot read the capabilities");
+  return data[0].permitted;
+}
+
+TEST(Confine, LeavesToWhoOnlyReadsTheRightToRead) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  EXPECT_TRUE(worker_of_root_may(Reach::every_file,
+                                 [] { return permitted_capabilities() == 1U << CAP_DAC_READ_SEARCH; }));
+  EXPECT_TRUE(worker_of_root_may(Reach::own_files, [] { return permitted_capabilities() == 0; }));
 }
 
 }  // namespace

@@ -39,5 +39,11 @@ TEST(IsoDate, is_read_as_it_was_written) {
     EXPECT_EQ(parse_iso_date(text), std::nullopt) << text;
 }
 
+TEST(IsoDate, is_refused_where_the_clock_has_no_room) {
+  for (const char* text : {"1370-02-02", "1677-12-31", "2262-01-01", "9999-12-31"})
+    EXPECT_EQ(parse_iso_date(text), std::nullopt) << text;
+  for (const char* text : {"1678-01-01", "2261-12-31"}) EXPECT_NE(parse_iso_date(text), std::nullopt) << text;
+}
+
 }  // namespace
 }  // namespace peerstage::daemon

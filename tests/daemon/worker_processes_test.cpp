@@ -313,8 +313,23 @@ TEST(SupervisorWithProcesses, AFloodOfMessagesIsCut) {
       recorder);
   EXPECT_EQ(end, RunEnd::complete);
   EXPECT_EQ(recorder.events.size(), 1000U);
-  EXPECT_EQ(recorder.outcomes[0].skipped.size(), 10'000U);
-  EXPECT_EQ(recorder.outcomes[0].skipped_unlisted, 2'000U);
+  EXPECT_EQ(recorder.outcomes[0].skipped.size(), 1'000U);
+  EXPECT_EQ(recorder.outcomes[0].skipped_unlisted, 11'000U);
+}
+
+TEST(SupervisorWithProcesses, AFloodOfLongNamesIsCutWhereItWouldFillTheMemory) {
+  PoolRecorder recorder;
+  const RunEnd end = run(
+      pool_of(1), 1,
+      [](std::size_t, int descriptor) {
+        for (int i = 0; i < 900; ++i) tell(descriptor, WorkSkipped{std::string(4000, 'x'), "fifo"});
+        tell(descriptor, WorkSkipped{"short", "fifo"});
+        tell(descriptor, WorkResult{});
+      },
+      recorder);
+  EXPECT_EQ(end, RunEnd::complete);
+  EXPECT_EQ(recorder.outcomes[0].skipped.size(), 17U);  // 64 KiB, and the short one fits behind them
+  EXPECT_EQ(recorder.outcomes[0].skipped_unlisted, 884U);
 }
 
 /// Hears what one worker tells, and stops the loop at its end.

@@ -1,6 +1,9 @@
 #include "peers/local_command.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tests/support/in_child.h"
 
 namespace peerstage::peers {
 namespace {
@@ -40,6 +43,16 @@ TEST(LocalCommand, ASignalIsNoExitStatus) {
   EXPECT_EQ(result.exit_status, std::nullopt);
   EXPECT_EQ(result.signal, "TERM");
   EXPECT_FALSE(result.succeeded());
+}
+
+TEST(LocalCommand, SpeaksThroughItsOwnStreamsWhereWeHaveNone) {
+  EXPECT_TRUE(test::in_child([] {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(stream);
+    Command command = shell("cat; echo err >&2");
+    command.input = "in";
+    const CommandResult result = run_local_command(command);
+    return result.succeeded() && result.output == "in" && result.error_output == "err\n";
+  }));
 }
 
 struct Endless {

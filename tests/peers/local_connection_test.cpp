@@ -1,5 +1,6 @@
 #include "peers/local_connection.h"
 
+#include <cerrno>
 #include <fstream>
 #include <map>
 #include <utility>
@@ -7,10 +8,16 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "peers/descriptor.h"
 #include "tests/support/collecting_receiver.h"
+#include "tests/support/in_child.h"
+#include "tests/support/nth_call_fails.h"
 #include "tests/support/temporary_directory.h"
 
 namespace peerstage::peers {
@@ -63,12 +70,33 @@ TEST(LocalConnection, EveryEntryIsListedWithItsType) {
   directory.write(".hidden", "abc");
   directory.write("sub/x", "");
   ::mkfifo((directory / "pipe").c_str(), 0600);
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (directory / "socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   LocalConnection connection(directory.path());
   std::map<std::string, FileType> types;
   for (const ListedEntry& entry : connection.list(directory.path(), {})) types[entry.name] = entry.info.type;
-  EXPECT_EQ(types,
-            (std::map<std::string, FileType>{
-                {".hidden", FileType::regular}, {"sub", FileType::directory}, {"pipe", FileType::fifo}}));
+  EXPECT_EQ(types, (std::map<std::string, FileType>{{".hidden", FileType::regular},
+                                                    {"sub", FileType::directory},
+                                                    {"pipe", FileType::fifo},
+                                                    {"socket", FileType::socket}}));
+  EXPECT_EQ(LocalConnection("/dev").lstat("/dev/null")->type, FileType::device);
+}
+
+TEST(LocalConnection, AMarkerWhoseNameIsNotDurableIsAFailure) {
+  const TemporaryDirectory directory;
+  LocalConnection connection(directory.path());
+  EXPECT_TRUE(test::in_child([&] {
+    const test::NthCallFails rule({SYS_fsync}, 2, EIO, test::Failing::once);
+    try {
+      connection.write_marker(directory / "cback.stage");
+    } catch (const PeerError& error) {
+      return std::string(error.what()).find("cannot sync the directory of the marker") != std::string::npos;
+    }
+    return false;
+  }));
 }
 
 TEST(LocalConnection, AListingBeyondTheLimitIsHostile) {

@@ -86,6 +86,14 @@ TEST_F(ParallelConnectionTest, AConnectionThatBreaksEndsAllWithItsError) {
   EXPECT_LT(collector.completed, 1000U);
 }
 
+TEST_F(ParallelConnectionTest, WhatEachConnectionNotesIsToldOnce) {
+  ParallelConnection connection = connect(3, 0);
+  for (FakeConnection* fake : fakes_) fake->notes = {"common", "of " + std::to_string(fakes_.size())};
+  fakes_[1]->notes.push_back("of one alone");
+  EXPECT_EQ(connection.take_notes(), (std::vector<std::string>{"common", "of 3", "of one alone"}));
+  EXPECT_TRUE(connection.take_notes().empty());
+}
+
 TEST_F(ParallelConnectionTest, AFileThatFailsFailsAlone) {
   ParallelConnection connection = connect(3, 30);
   for (FakeConnection* fake : fakes_) fake->unreadable["/c/7"] = {FailureKind::permanent, "no"};

@@ -186,6 +186,16 @@ TEST_F(UnstagedTest, indicator_of_the_master_that_is_all_that_is_left_goes) {
   EXPECT_EQ(tree(), Names{});
 }
 
+TEST_F(UnstagedTest, files_below_that_are_called_like_indicators_are_data) {
+  data("below/cback.stage");
+  data("below/cback.collect");
+  collected();
+  const Names before = tree();
+  const PurgeReport report = run(7);
+  EXPECT_EQ(tree(), before);
+  EXPECT_EQ(report.directories.at(0).kept_unstaged, 2U);
+}
+
 TEST_F(UnstagedTest, manifest_goes_with_the_first_file_that_it_names) {
   data("etc.tar");
   set_times(data("home.tar"), now, made);

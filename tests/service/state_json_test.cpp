@@ -315,6 +315,8 @@ const std::vector<BadDocument> bad_documents{
      "time is not a time like 2026-11-20T02:30:00Z"},
     {"time_beyond_the_clock", Place("/time"), "9999-01-01T00:00:00Z",
      "time is not a time like 2026-11-20T02:30:00Z"},
+    {"time_with_no_room_between_it_and_another", Place("/peers/0/last_good"), "1678-01-01T00:00:00Z",
+     "peers[0].last_good is not a time like 2026-11-20T02:30:00Z"},
     {"impossible_date", Place("/run/date"), "2026-13-01", "run.date is not a date like 2026-11-20"},
     {"unknown_condition", Place("/peers/1/condition"), "asleep\n",
      "peers[1].condition is the word \"asleep\\x0a\", which this program does not know"},
@@ -325,6 +327,14 @@ const std::vector<BadDocument> bad_documents{
 
 INSTANTIATE_TEST_SUITE_P(ParsedState, BadState, testing::ValuesIn(bad_documents),
                          [](const auto& test) { return std::string(test.param.name); });
+
+TEST(ParsedState, has_room_for_the_time_between_the_first_and_the_last_that_it_may_name) {
+  json document = json::parse(full_document);
+  document["time"] = "2261-12-31T23:59:59Z";
+  document[Place("/peers/0/last_good")] = "1970-01-01T00:00:00Z";
+  const ServiceState state = parse_state(document.dump());
+  EXPECT_GT(age(state.peers[0], state.now), std::chrono::years(291));
+}
 
 TEST(ParsedState, is_refused_when_the_bytes_are_no_document) {
   const std::string not_json = "what came is not the daemon's status: it is not JSON";

@@ -1,6 +1,8 @@
 #include "peers/sftp/client.h"
 
 #include <functional>
+#include <map>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,7 +45,8 @@ TEST(Handshake, SurvivesThousandsOfExtensions) {
   for (int i = 0; i < 5000; ++i) server.extensions.emplace_back("extension" + std::to_string(i), "1");
   server.extensions.emplace_back("limits@openssh.com", "1");
   Client client(server, "web1", server);
-  EXPECT_THAT(server.calls, ElementsAre("EXTENDED limits@openssh.com"));
+  EXPECT_FALSE(client.lstat("/missing"));
+  EXPECT_THAT(server.calls, ElementsAre("EXTENDED limits@openssh.com", "LSTAT /missing"));
 }
 
 TEST(Handshake, ExplainsALoginScriptThatPrints) {
@@ -94,8 +97,28 @@ TEST(Lstat, RepeatsTheServersWordsPrintableAndShort) {
             "\"\\x1b]0;owned\\x07\")");
   text = std::string(100'000, 'x');
   EXPECT_LT(message().size(), 400U);
-  code = 6;
-  EXPECT_THAT(message(), HasSubstr("transient: "));
+}
+
+TEST(Lstat, SaysWhatTheServersStatusMeansAndWhetherItPasses) {
+  FakeSftpServer server;
+  std::uint32_t code = 0;
+  server.tamper = [&](FakeSftpServer::Reply& reply) {
+    reply.type = 101;
+    reply.body = wire(code) + wire_string("") + wire_string("");
+  };
+  Client client(server, "web1", server);
+  const std::map<std::uint32_t, std::string> meanings = {
+      {1, "permanent: cannot look at '/a' on web1: end of file"},
+      {4, "permanent: cannot look at '/a' on web1: failure"},
+      {5, "permanent: cannot look at '/a' on web1: bad message"},
+      {6, "transient: cannot look at '/a' on web1: no connection"},
+      {7, "transient: cannot look at '/a' on web1: connection lost"},
+      {8, "permanent: cannot look at '/a' on web1: operation unsupported"},
+      {77, "permanent: cannot look at '/a' on web1: unknown status 77"}};
+  for (const auto& [number, sentence] : meanings) {
+    code = number;
+    EXPECT_EQ(failure_of([&] { client.lstat("/a"); }), sentence);
+  }
 }
 
 class MarkerTest : public testing::Test {
@@ -153,7 +176,7 @@ TEST_F(MarkerTest, TouchesNothingElseOfThatName) {
     const std::string failure = write();
     EXPECT_THAT(failure, HasSubstr("permanent: cannot write the marker '/m' on web1: "));
     EXPECT_THAT(failure, HasSubstr(one.says));
-    EXPECT_THAT(server.calls, ElementsAre("LSTAT /m"));
+    EXPECT_THAT(server.calls, ElementsAre("LSTAT /m", "OPEN /m"));  // to be created, or refused
   }
 }
 

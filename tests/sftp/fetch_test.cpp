@@ -228,7 +228,9 @@ TEST_F(FetchTest, AServerThatTellsItsLimitOfOpenFilesIsNotPushedOverIt) {
   server.told_open_handles = 30;
   server.most_handles = 30;
   for (int i = 0; i < 500; ++i) add("/" + std::to_string(i), "content");
-  fetch();
+  Client client(server, "web1", server);
+  client.lstat("/0");  // with its answer comes what the server told
+  client.fetch(receiver);
   expect_everything();
   EXPECT_EQ(server.count("OPEN"), 500U);
 }
@@ -283,7 +285,7 @@ TEST_F(FetchTest, ALongLineIsFilledByOneBigFile) {
   fetch();
   expect_everything();
   EXPECT_LT(server.steady().time_since_epoch(), 900ms);
-  EXPECT_EQ(server.largest_receive, 8U << 20U);
+  EXPECT_NEAR(static_cast<double>(server.largest_receive), 20e6, 2e6);  // twice what comes in a round trip
 }
 
 TEST_F(FetchTest, AShortLineKeepsLittleOnItsWayAndAsksInBatches) {
@@ -399,13 +401,6 @@ TEST_F(FetchTest, AServerThatBreaksTheProtocolEndsTheSession) {
       {"a handle of 257 bytes",
        second(open_request, [](Reply& r) { r.body = wire_string(std::string(257, 'h')); }),
        FailureKind::hostile, "a handle of more than 256 bytes"},
-      {"HANDLE for a CLOSE",
-       second(close_request,
-              [](Reply& r) {
-                r.type = 102;
-                r.body = wire_string("h");
-              }),
-       FailureKind::hostile, "answered with HANDLE where only STATUS"},
       {"the stream ends behind an answer", third_read([](Reply& r) { r.last = true; }),
        FailureKind::transient, "ended the session in the middle"},
       {"the stream ends within an answer", third_read([](Reply& r) { r.cut = true; }), FailureKind::transient,
@@ -492,6 +487,21 @@ TEST_F(FetchTest, RandomDamageEndsInAPeerErrorOrInWholeFiles) {
     } catch (const PeerError&) {
     }
   }
+}
+
+/// Of the requests of 5,000 files, all but those that close them are answered at once.
+TEST_F(FetchTest, AServerThatKeepsTheAnswersToCloseBackIsWaitedForNotAskedWithoutEnd) {
+  for (int i = 0; i < 5000; ++i) add("/" + std::to_string(i), "content");
+  server.tamper = [](FakeSftpServer::Reply& reply) {
+    if (reply.request == close_request) reply.copies = 0;
+  };
+  try {
+    fetch();
+    ADD_FAILURE() << "a server that never answered 5,000 requests was taken for one that did";
+  } catch (const PeerError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("idle timeout"));
+  }
+  EXPECT_LE(server.count("CLOSE"), 2100U);
 }
 
 TEST_F(FetchTest, OnlyWholeAnswersWithContentCountAsSuch) {

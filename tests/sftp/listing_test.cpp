@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "peers/sftp/client.h"
+#include "tests/support/collecting_receiver.h"
 #include "tests/support/fake_sftp_server.h"
 
 namespace peerstage::peers::sftp {
@@ -196,14 +197,6 @@ TEST_F(ListingTest, AListingThatEndsEarlyIsNeverAShorterListing) {
          }
        },
        FailureKind::hostile, "answered with NAME where only HANDLE"},
-      {"names for CLOSE",
-       [](Reply& r) {
-         if (r.request == close_request) {
-           r.type = 104;
-           r.body = wire(0);
-         }
-       },
-       FailureKind::hostile, "answered with NAME where only STATUS"},
   };
   add_files(1000);
   for (const IncompleteCase& one : cases) {
@@ -219,6 +212,85 @@ TEST_F(ListingTest, AListingThatEndsEarlyIsNeverAShorterListing) {
       EXPECT_THAT(error.what(), HasSubstr(one.says));
     }
   }
+}
+
+TEST_F(ListingTest, AnswersThatNobodyWaitsForAreCheckedNevertheless) {
+  server.tamper = [](FakeSftpServer::Reply& reply) {
+    if (reply.request != close_request) return;
+    reply.type = 104;
+    reply.body = wire(0);
+  };
+  Client client(server, "web1", server);
+  client.list("/dir", {});
+  try {
+    client.lstat("/dir");
+    ADD_FAILURE() << "names were accepted as the answer to a CLOSE";
+  } catch (const PeerError& error) {
+    EXPECT_EQ(error.kind(), FailureKind::hostile);
+    EXPECT_THAT(error.what(), HasSubstr("answered with NAME where only STATUS"));
+  }
+}
+
+/// Answers that nobody waits for are no reason to believe that a directory is empty.
+TEST_F(ListingTest, IsWholeWhateverAnswersAreStillOnTheirWay) {
+  add_files(1000);
+  for (int i = 0; i < 1000; ++i) server.add_file("/files/" + std::to_string(i), "");
+  server.shuffle_seed = 1;
+  Client client(server, "web1", server);
+  for (int round = 0; round < 20; ++round) {
+    test::CollectingReceiver files;
+    for (int i = 0; i < 1000; ++i) files.want("/files/" + std::to_string(i), 0);
+    client.fetch(files);
+    EXPECT_EQ(client.list("/dir", {}).size(), 1000U) << round;
+  }
+}
+
+TEST_F(ListingTest, AHandleWithoutBytesIsAHandle) {
+  add_files(10);
+  server.tamper = [](FakeSftpServer::Reply& reply) {
+    if (reply.request == opendir_request) reply.body = wire_string("");
+  };
+  EXPECT_THROW(list(), PeerError);  // the server does not know it; what matters is that it was asked
+  EXPECT_GT(server.count("READDIR"), 0U);
+}
+
+TEST_F(ListingTest, DirectoriesInAnyNumberAreListedInTheirOrder) {
+  server.round_trip = std::chrono::milliseconds(50);
+  std::vector<std::string> paths;
+  for (int i = 0; i < 300; ++i) {
+    paths.push_back("/dir" + std::to_string(i));
+    server.add_directory(paths.back());
+    for (int n = 0; n < i; ++n) server.add_file(paths.back() + "/" + std::to_string(n), "");
+  }
+  Client client(server, "web1", server);
+  const auto listed = client.list_all(paths, {});
+  ASSERT_EQ(listed.size(), paths.size());
+  for (std::size_t i = 0; i < paths.size(); ++i) EXPECT_EQ(listed[i].size(), i);
+  EXPECT_LT(server.steady().time_since_epoch(), std::chrono::seconds(3));  // one by one: 30 s
+  EXPECT_EQ(server.open_handles(), 0U);
+}
+
+TEST_F(ListingTest, OneOfManyDirectoriesThatCannotBeListedIsNamedAndTheSessionGoesOn) {
+  server.add_directory("/dir2").open_status = 3;
+  add_files(10);
+  Client client(server, "web1", server);
+  try {
+    client.list_all({"/dir", "/dir2", "/dir"}, {});
+    ADD_FAILURE() << "a directory that could not be opened was passed over";
+  } catch (const PeerError& error) {
+    EXPECT_STREQ(error.what(), "cannot list '/dir2' on web1: permission denied");
+  }
+  EXPECT_EQ(server.open_handles(), 0U);
+  EXPECT_EQ(client.list("/dir", {}).size(), 10U);
+}
+
+TEST_F(ListingTest, LimitsAreThoseOfAllDirectoriesTogether) {
+  server.add_directory("/dir2");
+  add_files(600);
+  for (int i = 0; i < 600; ++i) server.add_file("/dir2/" + std::to_string(i), "");
+  Client client(server, "web1", server);
+  EXPECT_NO_THROW(client.list_all({"/dir", "/dir2"}, {.entries = 1200}));
+  EXPECT_THROW(Client(server, "web1", server).list_all({"/dir", "/dir2"}, {.entries = 1100}), PeerError);
 }
 
 TEST_F(ListingTest, AnErrorMidwayLeavesASessionThatCanBeUsed) {

@@ -1,6 +1,8 @@
 #include "peers/sftp/packet.h"
 
 #include <functional>
+#include <map>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,6 +28,16 @@ Packet packet(PacketType type, const std::string& body) {
 FileInfo info(FileType type, std::optional<std::uint64_t> size, std::optional<std::uint32_t> permissions,
               std::optional<std::chrono::seconds> modified) {
   return {type, size, permissions, modified};
+}
+
+TEST(PacketType, HasTheNameThatTheDraftGivesIt) {
+  const std::map<unsigned, std::string> names = {
+      {1, "INIT"},    {2, "VERSION"},  {3, "OPEN"},       {4, "CLOSE"},
+      {5, "READ"},    {7, "LSTAT"},    {11, "OPENDIR"},   {12, "READDIR"},
+      {13, "REMOVE"}, {101, "STATUS"}, {102, "HANDLE"},   {103, "DATA"},
+      {104, "NAME"},  {105, "ATTRS"},  {200, "EXTENDED"}, {201, "EXTENDED_REPLY"},
+      {99, "type 99"}};
+  for (const auto& [number, name] : names) EXPECT_EQ(to_string(static_cast<PacketType>(number)), name);
 }
 
 struct EncodeCase {

@@ -26,7 +26,7 @@ using testing::HasSubstr;
 /// Runs hostile_server.py as long as it lives.
 class HostileServer {
  public:
-  explicit HostileServer(const std::string& host_key) {
+  explicit HostileServer(const std::string& host_key, std::string behaviour = "floods SFTP") {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return;
     control_.reset(ends[0]);
@@ -37,8 +37,9 @@ class HostileServer {
     ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
     ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     std::string program = "/usr/bin/python3", script = PEERSTAGE_TEST_DATA "/hostile_server.py",
-                key = host_key;
-    std::array<char*, 4> argv{program.data(), script.data(), key.data(), nullptr};
+                key = host_key, address = "127.0.0.1", events = "/dev/null";
+    std::array<char*, 7> argv{program.data(), script.data(),    key.data(), address.data(),
+                              events.data(),  behaviour.data(), nullptr};
     if (::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0) pid_ = -1;
     ::posix_spawn_file_actions_destroy(&actions);
   }
@@ -73,6 +74,12 @@ class HostileServerTest : public testing::Test {
     server_ = std::make_unique<HostileServer>(home_ / "host");
     const std::uint16_t port = server_->port();
     ASSERT_NE(port, 0);
+    machine_ = std::make_unique<SshConnection>("web1", settings_for(port), user());
+  }
+
+  LocalUser user() const { return {"tester", home_.path()}; }
+
+  config::SshSettings settings_for(std::uint16_t port) const {
     config::SshSettings settings;
     settings.host = "127.0.0.1";
     settings.port = config::Port{port};
@@ -85,7 +92,7 @@ class HostileServerTest : public testing::Test {
     settings.host_key_policy = config::HostKeyPolicy::accept_new;
     settings.connect_timeout = seconds(5);
     settings.idle_timeout = seconds(5);
-    machine_ = std::make_unique<SshConnection>("web1", settings, LocalUser{"tester", home_.path()});
+    return settings;
   }
 
   CommandResult run(const std::string& line) {
@@ -117,6 +124,20 @@ TEST_F(HostileServerTest, AServerThatHangsUpDuringACommandIsTransient) {
   } catch (const PeerError& error) {
     EXPECT_EQ(error.kind(), FailureKind::transient);
   }
+}
+
+TEST_F(HostileServerTest, AServerThatHangsUpAndAnswersTheLoginNeverthelessHoldsNobody) {
+  HostileServer server(home_ / "host", "disconnects at the login");
+  config::SshSettings settings = settings_for(server.port());
+  settings.connect_timeout = seconds(1);
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    SshConnection("web1", settings, user()).log_in();
+    FAIL() << "it let us in";
+  } catch (const PeerError& error) {
+    EXPECT_NE(error.kind(), FailureKind::hostile) << error.what();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(10));
 }
 
 TEST_F(HostileServerTest, OutputThatIgnoresTheWindowIsCountedAndNotKept) {

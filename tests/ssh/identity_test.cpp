@@ -38,6 +38,23 @@ TEST_F(IdentityTest, ARefusedKeyIsNamed) {
   EXPECT_THAT(sshd.log(), Not(HasSubstr("method keyboard-interactive")));
 }
 
+TEST_F(IdentityTest, NoMoreThanSixRefusedKeysAreTried) {
+  Sshd::Options options;
+  options.extra = {"MaxAuthTries 20"};
+  const Sshd sshd(options);
+  config::SshSettings settings = settings_for(sshd);
+  settings.identity_files.clear();
+  for (int i = 0; i < 8; ++i) {
+    const std::string key = home_ / ("stranger" + std::to_string(i));
+    test::make_key(key, "ed25519");
+    settings.identity_files.push_back(key);
+  }
+  const std::string message = failure_of(settings).message;
+  EXPECT_THAT(message, HasSubstr("stranger5 (refused by the machine)"));
+  for (const char* key : {"stranger6", "stranger7"})
+    EXPECT_THAT(message, HasSubstr(std::string(key) + " (not tried, since six others were refused)"));
+}
+
 TEST_F(IdentityTest, AServerThatTakesOnlyPasswordsGetsNone) {
   Sshd::Options options;
   options.extra = {"PubkeyAuthentication no", "PasswordAuthentication yes"};
@@ -74,6 +91,17 @@ TEST_F(IdentityTest, AKeyThatOthersCanReadIsRefusedByName) {
   EXPECT_THAT(failure_of(settings_for(sshd)).message, HasSubstr("others can read it"));
 }
 
+TEST_F(IdentityTest, AFileThatHoldsNoKeyIsNamed) {
+  const Sshd sshd;
+  std::ofstream(home_ / "note") << "remember to make a key\n";
+  fs::permissions(home_ / "note", fs::perms(0600));
+  config::SshSettings settings = settings_for(sshd);
+  settings.identity_files = {home_ / "note"};
+  const Failure failure = failure_of(settings);
+  EXPECT_EQ(failure.kind, FailureKind::permanent);
+  EXPECT_THAT(failure.message, HasSubstr("note (is no private key that can be read)"));
+}
+
 TEST_F(IdentityTest, TheDefaultKeysOfTheUserAreTried) {
   const Sshd sshd;
   for (const char* name : {"id_ed25519", "id_ecdsa", "id_rsa"}) {
@@ -100,12 +128,26 @@ TEST_F(IdentityTest, AnAgentOpensTheDoorUnlessOnlyConfiguredKeysCount) {
   EXPECT_EQ(failure_of(settings).kind, FailureKind::permanent);
 }
 
+TEST_F(IdentityTest, AnAgentWhoseKeysAreRefusedIsTold) {
+  const Sshd sshd;
+  test::make_key(home_ / "stranger", "ed25519");
+  const test::Agent agent(home_ / "agent", home_ / "stranger");
+  config::SshSettings settings = settings_for(sshd);
+  settings.identity_files.clear();
+  settings.identity_agent = home_ / "agent";
+  const Failure failure = failure_of(settings);
+  EXPECT_EQ(failure.kind, FailureKind::permanent);
+  EXPECT_THAT(failure.message, HasSubstr("the agent's keys (refused by the machine)"));
+}
+
 TEST_F(IdentityTest, AnAgentThatIsGoneOrSilentDoesNotHoldUs) {
   const Sshd sshd;
   config::SshSettings settings = settings_for(sshd);
   settings.identity_files.clear();
   settings.identity_agent = home_ / "gone";
   EXPECT_THAT(failure_of(settings).message, HasSubstr("gone (no agent answers there)"));
+  settings.identity_agent = home_ / std::string(200, 'a');
+  EXPECT_THAT(failure_of(settings).message, HasSubstr("aaa (too long for an agent's socket)"));
 
   const test::SilentSocket silent(home_ / "silent");
   settings.identity_agent = home_ / "silent";

@@ -1,11 +1,19 @@
 #include "peers/ssh/known_hosts.h"
 
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "peers/failure.h"
+#include "tests/support/failing_system_call.h"
+#include "tests/support/in_child.h"
 #include "tests/support/sshd.h"
 
 namespace peerstage::peers::ssh {
@@ -146,6 +154,61 @@ TEST(AppendKnownHost, RefusesASymbolicLink) {
   ASSERT_EQ(::symlink(target.c_str(), (home / "known_hosts").c_str()), 0);
   EXPECT_THROW(append_known_host(home / "known_hosts", {"web1", "ssh-ed25519", key_a, ""}), PeerError);
   EXPECT_EQ(test::read_text(target), "untouched");
+}
+
+std::string failure_of_append(const std::string& file) {
+  try {
+    append_known_host(file, {"web1", "ssh-ed25519", key_a, ""});
+  } catch (const PeerError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(AppendKnownHost, LeavesNoHalfKeyOnAFullDisk) {
+  const test::TemporaryDirectory home;
+  const std::string before = "db1" + is_b;
+  const std::string file = home.write("known_hosts", before);
+  EXPECT_TRUE(test::in_child([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{before.size() + 30, before.size() + 30};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
+    return failure_of_append(file).find("cannot write " + file) != std::string::npos;
+  }));
+  EXPECT_EQ(test::read_text(file), before);
+}
+
+TEST(AppendKnownHost, SaysWhereHalfAKeyIsLeft) {
+  const test::TemporaryDirectory home;
+  const std::string file = home.write("known_hosts", "");
+  EXPECT_TRUE(test::in_child([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{30, 30};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
+    test::fail_system_call(SYS_ftruncate, EACCES);
+    const std::string message = failure_of_append(file);
+    return message.find("cannot write " + file) != std::string::npos &&
+           message.find("may be half a key now, which cannot be taken back (Permission denied): remove it") !=
+               std::string::npos;
+  }));
+}
+
+TEST(MakeKnownHosts, LeavesWhatIsThere) {
+  const test::TemporaryDirectory home;
+  const std::string file = home.write("known_hosts", "db1 ssh-rsa AAAA");
+  make_known_hosts(file);
+  EXPECT_EQ(test::read_text(file), "db1 ssh-rsa AAAA");
+}
+
+TEST(AppendKnownHost, SaysWhatTheDiskRefuses) {
+  const test::TemporaryDirectory home;
+  EXPECT_THAT(failure_of_append(home / "no/such/directory/known_hosts"),
+              HasSubstr("cannot make the directory " + home / "no/such/directory: No such file"));
+  EXPECT_TRUE(test::in_child([&] {
+    test::fail_system_call(SYS_fsync, EIO);
+    return failure_of_append(home / "known_hosts").find("known_hosts durable: Input/output error") !=
+           std::string::npos;
+  }));
 }
 
 TEST(AppendKnownHost, TakesTheNullDeviceForAFile) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "peers/failure.h"
 #include "tests/support/temporary_directory.h"
@@ -121,10 +122,12 @@ TEST_F(Options, PathsKnowHomeTokensAndEnvironment) {
   settings_.user = "joe";
   ::setenv("PEERSTAGE_TEST_KEYS", "/keys", 1);
   const ConnectionOptions options = resolve(
-      "HostName real\nIdentityFile ~/k\nIdentityFile %d/%u-%r@%h-%n-%p-%%\nIdentityFile "
+      "HostName real\nIdentityFile ~/k\nIdentityFile %d/%u-%r@%h-%n-%p-%i-%%\nIdentityFile "
       "${PEERSTAGE_TEST_KEYS}/k\nUserKnownHostsFile ~/a %d/b\n");
-  EXPECT_THAT(options.identity_files,
-              ElementsAre(home_ / "k", home_ / "backup-joe@real-web1-22-%", "/keys/k"));
+  EXPECT_THAT(
+      options.identity_files,
+      ElementsAre(home_ / "k", home_ / ("backup-joe@real-web1-22-" + std::to_string(::getuid()) + "-%"),
+                  "/keys/k"));
   EXPECT_THAT(options.user_known_hosts, ElementsAre(home_ / "a", home_ / "b"));
   EXPECT_THAT(options.default_identity_files, IsEmpty());
 }
@@ -163,7 +166,12 @@ TEST_F(Options, ABadValueIsAnErrorWithItsPlace) {
   EXPECT_THAT(error_of("ConnectTimeout 0\n"), HasSubstr("ConnectTimeout must be"));
   EXPECT_THAT(error_of("ConnectTimeout 5x\n"), HasSubstr("ConnectTimeout must be"));
   EXPECT_THAT(error_of("StrictHostKeyChecking sometimes\n"), HasSubstr("StrictHostKeyChecking must be"));
+  EXPECT_THAT(error_of("AddressFamily ipv4\n"), HasSubstr("config:1: AddressFamily must be"));
   EXPECT_THAT(error_of("IdentityFile %z\n"), HasSubstr("the token %z is not supported"));
+  EXPECT_THAT(error_of("IdentityFile k%\n"), HasSubstr("a % stands at the end of k%"));
+  ::unsetenv("PEERSTAGE_TEST_ABSENT");
+  EXPECT_THAT(error_of("IdentityFile ${PEERSTAGE_TEST_ABSENT}/k\n"),
+              HasSubstr("the environment has no PEERSTAGE_TEST_ABSENT"));
 }
 
 struct AlgorithmCase {

@@ -1,10 +1,14 @@
 #include "peers/ssh/ssh_config.h"
 
+#include <filesystem>
+#include <functional>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include "peers/failure.h"
+#include "tests/support/other_user.h"
 #include "tests/support/temporary_directory.h"
 
 namespace peerstage::peers::ssh {
@@ -14,21 +18,29 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// Reads a text as the configuration of the user "backup" for the host "web1".
-SshConfig read_text(const test::TemporaryDirectory& home, const std::string& text,
+SshConfig read_file(const test::TemporaryDirectory& home, const std::string& file,
                     const std::string& remote_user = "") {
-  const std::string file = home.write(".ssh/config", text);
   return read_ssh_config({{file, ConfigFile::Kind::user}}, {"web1", remote_user, {"backup", home.path()}});
 }
 
-std::string error_of(const test::TemporaryDirectory& home, const std::string& text) {
+/// Reads a text as the configuration of the user "backup" for the host "web1".
+SshConfig read_text(const test::TemporaryDirectory& home, const std::string& text,
+                    const std::string& remote_user = "") {
+  return read_file(home, home.write(".ssh/config", text), remote_user);
+}
+
+std::string error_of(const std::function<void()>& reading) {
   try {
-    read_text(home, text);
+    reading();
   } catch (const PeerError& error) {
     EXPECT_EQ(error.kind(), FailureKind::permanent);
     return error.what();
   }
   return "no error";
+}
+
+std::string error_of(const test::TemporaryDirectory& home, const std::string& text) {
+  return error_of([&] { read_text(home, text); });
 }
 
 struct Case {
@@ -121,6 +133,38 @@ TEST(SshConfigReader, IncludesByPatternRelativeToTheUsersDirectory) {
   const SshConfig config = read_text(home, "Include conf.d/* missing\nPort 3\nUser jim\n");
   EXPECT_THAT(config.find("port")->words, ElementsAre("1"));
   EXPECT_THAT(config.find("user")->words, ElementsAre("joe"));
+}
+
+TEST(SshConfigReader, IncludesFromTheUsersHome) {
+  const test::TemporaryDirectory home;
+  home.write("own/config", "Port 4\n");
+  EXPECT_THAT(read_text(home, "Include ~/own/*\n").find("port")->words, ElementsAre("4"));
+}
+
+TEST(SshConfigReader, TellsWhichDirectoriesItSearched) {
+  const test::TemporaryDirectory home;
+  home.write(".ssh/one/x.conf", "Port 1\n");
+  home.write(".ssh/two/x.conf", "Port 2\n");
+  const SshConfig config = read_text(home, "Include */x.conf missing/* one/x.conf\nInclude two/[x]*\n");
+  EXPECT_THAT(config.directories, ElementsAre(home / ".ssh/", home / ".ssh/two/"));
+}
+
+TEST(SshConfigReader, ADirectoryThatCannotBeSearchedIsAnErrorAndNotWithoutFiles) {
+  const test::TemporaryDirectory home;
+  home.write(".ssh/closed/x.conf", "Port 1\n");
+  std::filesystem::permissions(home.path(), std::filesystem::perms(0755));
+  for (const char* include : {"Include closed/*.conf\n", "Include cl*/*.conf\n"}) {
+    const std::string file = home.write(".ssh/config", include);
+    std::filesystem::permissions(home / ".ssh/closed", std::filesystem::perms::none);
+    const test::WithoutRights without;
+    EXPECT_THAT(error_of([&] { read_file(home, file); }),
+                HasSubstr("config:1: cannot search " + home / ".ssh/closed/" + ": Permission denied"));
+  }
+}
+
+TEST(SshConfigReader, AMatchWithoutAValueIsAnErrorWithItsPlace) {
+  const test::TemporaryDirectory home;
+  EXPECT_THAT(error_of(home, "Port 1\nMatch host\n"), HasSubstr("config:2: Match host has no value"));
 }
 
 TEST(SshConfigReader, AnIncludedHostEndsWithItsFileAndAnInactiveIncludeIsNotRead) {

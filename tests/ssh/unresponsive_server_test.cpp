@@ -4,6 +4,8 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -128,6 +130,50 @@ TEST_F(UnresponsiveServerTest, TextOfTheServerIsEscaped) {
   const Failure failure = failure_of(settings);
   EXPECT_EQ(failure.kind, FailureKind::permanent);
   EXPECT_THAT(failure.message, Not(HasSubstr("\x1b")));
+}
+
+/// The first packet of a server, whose algorithms are all too weak.
+std::string weak_lists() {
+  const auto number = [](std::size_t value) {
+    std::string bytes(4, '\0');
+    for (std::size_t i = 4; i-- > 0; value >>= 8U) bytes[i] = static_cast<char>(value & 0xffU);
+    return bytes;
+  };
+  const std::vector<std::string> offered{"diffie-hellman-group1-sha1",
+                                         "ssh-dss",
+                                         "3des-cbc",
+                                         "3des-cbc",
+                                         "hmac-md5",
+                                         "hmac-md5",
+                                         "none",
+                                         "none",
+                                         "",
+                                         ""};
+  std::string lists(16, '\0');
+  for (const std::string& list : offered) lists += number(list.size()) + list;
+  lists += std::string(5, '\0');
+  const std::size_t padding = 8 + 8 - (lists.size() + 6) % 8;
+  return number(lists.size() + 2 + padding) + static_cast<char>(padding) + '\x14' + lists +
+         std::string(padding, '\0');
+}
+
+/// It comes with the version, before the server has heard a word. What libssh has still to send when it has
+/// read them differs from one time to another, and so did what it said.
+TEST_F(UnresponsiveServerTest, AServerWithoutACommonAlgorithmIsPermanentHoweverSoonItSaysSo) {
+  for (int time = 0; time < 10; ++time) {
+    const test::TcpServer server([&](test::TcpServer::Line& line) {
+      line.send(version + weak_lists());
+      line.wait_for_end();
+    });
+    config::SshSettings settings;
+    settings.host = "127.0.0.1";
+    settings.port = config::Port{server.port()};
+    settings.config_file = "none";
+    settings.connect_timeout = seconds(3);
+    const Failure failure = failure_of(settings);
+    EXPECT_EQ(failure.kind, FailureKind::permanent) << failure.message;
+    EXPECT_THAT(failure.message, HasSubstr("no match for method kex algos"));
+  }
 }
 
 TEST_F(UnresponsiveServerTest, AnSftpServerThatSaysNothingEndsAtTheConnectTimeout) {

@@ -12,6 +12,7 @@
 
 #include "staging_fixture.h"
 #include "tests/support/failing_system_call.h"
+#include "tests/support/in_child.h"
 #include "tests/support/system_call_trap.h"
 
 /// Dies before each single system call that changes something, and looks at what is left: the day is absent,
@@ -19,6 +20,7 @@
 namespace peerstage::peers::staging {
 namespace {
 
+using test::in_child;
 using test::TrapResult;
 
 const std::set<std::uint64_t> changing_calls = {
@@ -106,23 +108,6 @@ TEST_F(Crash, at_any_call_of_a_rerun_leaves_the_old_day_or_the_new_one) {
 /// A disk that fails at one system call, in a process of its own.
 class FailingDisk : public StagingFixture {
  protected:
-  /// What the child found. Its system calls fail from where `check` says so.
-  bool in_child(const std::function<bool()>& check) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      bool right = false;
-      try {
-        right = check();
-      } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-      }
-      ::_exit(right ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  }
-
   std::size_t spooled_files() const {
     const Tree tree = tree_of(spool());
     return static_cast<std::size_t>(

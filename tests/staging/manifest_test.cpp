@@ -62,6 +62,13 @@ INSTANTIATE_TEST_SUITE_P(Each, ManifestLines,
                                            Line{"carriage_return", "a\rb", "\\" + zeros + "  a\\rb\n"}),
                          case_name);
 
+TEST(Manifest, names_a_file_called_dash_so_that_sha256sum_does_not_wait_for_its_input) {
+  const std::string line = manifest_line("-", digest(zeros));
+  EXPECT_EQ(line, zeros + "  ./-\n");
+  EXPECT_EQ(parse_manifest(line, "it"), (Manifest{{"-", digest(zeros)}}));
+  EXPECT_EQ(manifest_line("a/-", digest(zeros)), zeros + "  a/-\n");
+}
+
 TEST(Manifest, is_what_sha256sum_writes) {
   const test::TemporaryDirectory directory;
   std::string expected;

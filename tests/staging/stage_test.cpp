@@ -689,6 +689,18 @@ TEST_F(Stage, a_crash_between_two_renames_is_undone) {
   EXPECT_EQ(tree_of(day()), good);
 }
 
+TEST_F(Stage, what_is_no_directory_never_becomes_a_day) {
+  peer.add_file("/collect/a", "alpha");
+  stage();
+  const std::string old = day() + "/cback.peerstage-old.web1";
+  std::filesystem::remove_all(peer_day());
+  write_file(old, "planted");
+  EXPECT_THROW(stage(), PeerError);
+  EXPECT_FALSE(std::filesystem::exists(peer_day()));
+  std::filesystem::remove(old);
+  EXPECT_TRUE(stage().changed);
+}
+
 TEST_F(Stage, hundreds_of_files_arrive_whole) {
   for (int i = 0; i < 600; ++i) {
     peer.add_file("/collect/file" + std::to_string(i),

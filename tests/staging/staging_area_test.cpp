@@ -1,6 +1,9 @@
 #include "peers/staging/staging_area.h"
 
+#include <cstdio>
+#include <exception>
 #include <filesystem>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -87,11 +90,15 @@ TEST_F(StagingAreaTest, lock_is_held_until_the_last_child_that_has_it_is_gone) {
   EXPECT_TRUE(second.try_lock());
 }
 
-TEST_F(StagingAreaTest, lock_file_that_was_removed_protects_nobody_and_is_replaced) {
-  StagingArea first = open();
-  ASSERT_TRUE(first.try_lock());
+TEST_F(StagingAreaTest, lock_file_that_was_removed_lets_nobody_else_in_and_is_replaced_afterwards) {
+  auto first = std::make_optional(open());
+  ASSERT_TRUE(first->try_lock());
   fs::remove(staging_dir + "/.peerstage/.lock");
   StagingArea second = open();
+  EXPECT_FALSE(second.try_lock());
+  EXPECT_TRUE(is_run_at_work(Directory::open(staging_dir)));
+  first.reset();
+  EXPECT_FALSE(is_run_at_work(Directory::open(staging_dir)));
   EXPECT_TRUE(second.try_lock());
   EXPECT_TRUE(exists(staging_dir + "/.peerstage/.lock"));
 }
@@ -241,6 +248,49 @@ TEST_F(StagingAreaAsRoot, directories_that_a_killed_run_did_not_hand_over_are_ha
   EXPECT_EQ(owner_of(staging_dir + "/2026/11"), "65534:65533");
   EXPECT_EQ(owner_of(staging_dir + "/2026/11/20"), "65534:65533");
   EXPECT_EQ(owner_of(staging_dir + "/.peerstage"), "65534:65533");
+}
+
+/// Runs in children; the answer is how many of them failed.
+template <typename Do>
+int failures_of_many_at_once(int count, Do act) {
+  int gate[2];
+  if (::pipe(gate) != 0) return count;
+  std::vector<pid_t> children;
+  for (int i = 0; i < count; ++i) {
+    const pid_t child = ::fork();
+    if (child != 0) {
+      children.push_back(child);
+      continue;
+    }
+    ::close(gate[1]);
+    char byte = 0;
+    if (::read(gate[0], &byte, 1) != 0) ::_exit(2);  // opens for all when the parent closes its end
+    try {
+      act();
+      ::_exit(0);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      ::_exit(1);
+    }
+  }
+  ::close(gate[0]);
+  ::close(gate[1]);
+  int failures = 0;
+  for (const pid_t child : children) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    failures += status != 0 ? 1 : 0;
+  }
+  return failures;
+}
+
+TEST_F(StagingAreaAsRoot, runs_that_begin_side_by_side_do_not_take_each_other_for_intruders) {
+  fs::create_directories(staging_dir);
+  for (int round = 0; round < 50; ++round) {
+    EXPECT_EQ(failures_of_many_at_once(8, [this] { open(RunMode::real, nobody).try_lock(); }), 0);
+    ASSERT_EQ(owner_of(staging_dir + "/.peerstage"), "65534:65533");
+    fs::remove_all(staging_dir + "/.peerstage");
+  }
 }
 
 TEST_F(StagingAreaAsRoot, a_file_of_roots_in_the_place_of_the_lock_is_not_handed_over) {

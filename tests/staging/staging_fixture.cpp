@@ -76,7 +76,12 @@ StagedTree StagingFixture::stage() {
   PeerPlace place = area.place("web1");
   struct CloseDay {
     StagingArea& area;
-    ~CloseDay() { area.close_day(); }
+    ~CloseDay() {
+      try {
+        area.close_day();
+      } catch (const PeerError&) {  // an empty day stays
+      }
+    }
   } const close_day{area};
   return stage_tree(peer, "/collect", place, options, observer);
 }

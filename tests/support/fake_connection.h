@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "peers/connection.h"
@@ -35,6 +36,7 @@ class FakeConnection final : public Connection {
   std::function<void(FakeConnection&)> after_listing;  ///< called after each list()
   std::function<void(FakeConnection&)> before_fetch;   ///< called at each fetch()
   std::function<CommandResult(const Command&)> on_run;
+  std::vector<std::string> notes;    ///< for take_notes()
   std::function<void()> before_run;  ///< called at each run(), before the command begins
 
   // What happened.
@@ -58,6 +60,7 @@ class FakeConnection final : public Connection {
   /// Understands `sha256sum PATH...` unless on_run says otherwise. The result's output is heard in one piece
   /// a stream.
   CommandResult run(const Command& command) override;
+  std::vector<std::string> take_notes() override { return std::exchange(notes, {}); }
 
  private:
   struct OnTheLine;

@@ -146,7 +146,7 @@ std::size_t FakeSftpServer::receive(std::span<std::byte> buffer) {
     }
   }
   std::size_t count = std::min({arrived_.size(), buffer.size(), longest_receive});
-  if (shuffle_seed && count > 1) count = 1 + random_below(count);
+  if (shuffles() && count > 1) count = 1 + random_below(count);
   std::memcpy(buffer.data(), arrived_.data(), count);
   arrived_.erase(0, count);
   return count;
@@ -167,6 +167,8 @@ void FakeSftpServer::handle(std::string_view packet) {
 }
 
 void FakeSftpServer::handle_init() {
+  line_.clear();  // a new client: what an earlier one did not wait for is not for this one
+  arrived_.clear();
   if (shuffle_seed) random_.seed(*shuffle_seed);
   std::string packet = std::string(1, static_cast<char>(type_version)) + wire(version);
   for (const auto& [name, value] : extensions) packet += wire_string(name) + wire_string(value);
@@ -263,7 +265,7 @@ void FakeSftpServer::read(Reply& reply, const Handle& handle, std::uint64_t offs
   if (node.read_status != 0 && offset >= node.read_status_from) return set_status(reply, node.read_status);
   if (offset >= node.content.size()) return set_status(reply, status_eof);
   std::size_t count = std::min<std::size_t>({length, longest_read, node.content.size() - offset});
-  if (shuffle_seed && random_below(3) == 0) count = 1 + random_below(count);
+  if (shuffles() && random_below(3) == 0) count = 1 + random_below(count);
   reply.type = type_data;
   reply.body = wire_string(std::string_view(node.content).substr(offset, count));
 }
@@ -305,12 +307,13 @@ void FakeSftpServer::deliver_bytes(std::string bytes, bool end) {
                            : std::chrono::nanoseconds(bytes.size() * 1'000'000'000U / bytes_per_second);
   line_free_ = std::max(line_free_, server_free_) + on_line;
   line_.push_back({line_free_ + round_trip / 2, std::move(bytes), end});
-  if (!shuffle_seed) return;
+  if (!shuffles()) return;
   const std::size_t place = random_below(line_.size());
   std::swap(line_[place].bytes, line_.back().bytes);
 }
 
 std::size_t FakeSftpServer::random_below(std::size_t bound) {
+  if (choose) return choose(bound);
   return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random_);
 }
 

@@ -79,7 +79,8 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
 
   // How the line behaves.
   std::size_t longest_receive = std::numeric_limits<std::size_t>::max();
-  std::optional<std::uint32_t> shuffle_seed;  ///< answers in random order, reads of random length
+  std::optional<std::uint32_t> shuffle_seed;             ///< answers in random order, reads of random length
+  std::function<std::size_t(std::size_t bound)> choose;  ///< the same by choice: any number below the bound
   std::chrono::nanoseconds round_trip{0};
   std::chrono::nanoseconds per_request{0};  ///< the server's own time
   std::uint64_t bytes_per_second = 0;       ///< 0: no limit
@@ -121,6 +122,7 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
   void give_handle(Reply& reply, Handle handle);
   void deliver(const Reply& reply);
   void deliver_bytes(std::string bytes, bool end);
+  bool shuffles() const { return shuffle_seed || choose; }
   std::size_t random_below(std::size_t bound);
 
   std::string incoming_;

@@ -1,20 +1,21 @@
 """Processes of a test: nothing that a test started outlives it."""
 import os
+import select
 import signal
 import socket
 import time
-from pathlib import Path
 
 
 def children(pid):
     """The pids below `pid`, deepest last."""
     parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            with open(f"/proc/{name}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
         except OSError:
-            continue
-        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+            continue   # gone meanwhile
+        parents.setdefault(int(fields[1]), []).append(int(name))
     found, todo = [], [pid]
     while todo:
         todo = [child for parent in todo for child in parents.get(parent, [])]
@@ -33,6 +34,18 @@ def kill_tree(process):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def wait_for_end(process, seconds):
+    """Did a subprocess.Popen end within this time? Unlike its own wait, this one knows at once."""
+    if process.poll() is not None:
+        return True
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        ended = bool(select.select([pidfd], [], [], seconds)[0])
+    finally:
+        os.close(pidfd)
+    return ended and process.wait() is not None
 
 
 def wait_until(condition, what, seconds=20):

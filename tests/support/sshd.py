@@ -18,9 +18,10 @@ def make_key(path, kind="ed25519", passphrase=""):
 
 
 class Sshd:
-    """Listens on `addresses`, all at one port. `settings` are lines of sshd_config that come before our own."""
+    """Listens on `addresses`, all at one port. `settings` are lines of sshd_config that come after our own. With
+    DEBUG1, every attempt to log in is in the log, also by methods that are not offered."""
 
-    def __init__(self, directory, addresses, settings="", authorized_keys=None):
+    def __init__(self, directory, addresses, settings="", authorized_keys=None, log_level="DEBUG1"):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.addresses = list(addresses)
@@ -28,6 +29,7 @@ class Sshd:
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         self.log = self.directory / "sshd.log"
         self.settings = settings
+        self.log_level = log_level
         self.authorized_keys = authorized_keys or self.directory / "authorized_keys"
         self.host_key_path = self.directory / "host_key"
         self.process = None
@@ -49,7 +51,7 @@ class Sshd:
         configuration.write_text(
             f"{listen}HostKey {self.host_key_path}\nAuthorizedKeysFile {self.authorized_keys}\n"
             "PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\n"
-            "PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n"
+            f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel {self.log_level}\n"
             "MaxStartups 1000\nMaxSessions 100\nUseDNS no\nPrintMotd no\n"
             "Subsystem sftp internal-sftp\n" + self.settings)
         self._starts += 1
@@ -64,10 +66,18 @@ class Sshd:
 
     def sessions(self):
         """The pids of the processes that serve connections."""
-        return children(self.process.pid)
+        return children(self.process.pid) if self.process is not None else []
 
-    def log_text(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
+    def log_size(self):
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_text(self, begin=0):
+        """What it logged; `begin` is an earlier log_size()."""
+        if not self.log.exists():
+            return ""
+        with open(self.log, "rb") as file:
+            file.seek(begin)
+            return file.read().decode(errors="replace")
 
     def stop(self):
         if self.process is not None:

@@ -133,6 +133,14 @@ class Daemon:
     def descriptors(self):
         return sorted(os.readlink(f"/proc/{self.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    def mappings(self):
+        """How many files are mapped, and how often."""
+        lines = Path(f"/proc/{self.process.pid}/maps").read_text().splitlines()
+        return len([line for line in lines if "/" in line])
+
     def memory(self):
         """Resident, in bytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])

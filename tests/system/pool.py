@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SUPPORT = HERE.parent / "support"
 sys.path.insert(0, str(SUPPORT))
-from processes import kill_tree, wait_until  # noqa: E402
+from processes import kill_tree, wait_for_end, wait_until  # noqa: E402
 from sshd import Sshd, make_key  # noqa: E402
 
 IS_ROOT = os.geteuid() == 0
@@ -153,6 +153,7 @@ class PoolPeer:
     def __init__(self, pool, name, kind, collect, elements):
         self.pool, self.name, self.kind, self.collect = pool, name, kind, Path(collect)
         self.elements = elements   # of <peer>, in addition to type, name and collect_dir
+        self.written = []          # every name that was written, in order
 
     @property
     def address(self):
@@ -172,7 +173,8 @@ class PoolPeer:
         path.chmod(mode)
         self.pool.time_of_files += 1
         os.utime(path, (self.pool.time_of_files, self.pool.time_of_files))
-        self.pool.versions.add(sha256(data))
+        self.written.append(os.path.relpath(path, self.collect))
+        self.pool.had(self.name, self.written[-1], sha256(data))
         return path
 
     def write_all(self, files):
@@ -210,14 +212,18 @@ class Pool:
         self.option_elements = ""   # more of <options>, as XML
         self.top_elements = ""      # more sections, as XML
         self.peerstage_elements = ""  # more of <peerstage>, as XML
-        self.versions = {sha256(b"")}
+        self.versions = {}          # {(peer, path): every sha256 that it ever had}
+        self.versions_anywhere = set()  # those of peers that are not directories on this machine
+        self.known_hosts_given = None   # what the last run that was started found there
+        self.umask = 0o022              # of the last run that was started
         self.time_of_files = int(time.time()) - 100_000
         self.unknown_hosts = set()  # addresses that are left out of known_hosts
         self.canary = self.make_directory("canary")
         (self.canary / "precious").write_bytes(b"nobody may touch this")
-        self._canary_before = snapshot(self.canary)
+        self.canary_before = snapshot(self.canary)
         self._sshd = None
         self._running = []
+        self.sessions = set()           # of processes: those of each run
         self._key_made = False
 
     def __enter__(self):
@@ -285,6 +291,16 @@ class Pool:
             peer.ready()
         return peer
 
+    def had(self, peer, path, digest):
+        """Remembers that a source has, or had, this content."""
+        self.versions.setdefault((peer, path), set()).add(digest)
+
+    def versions_of(self, peer, path):
+        return self.versions.get((peer, path), set()) | self.versions_anywhere
+
+    def has_sshd(self):
+        return self._sshd is not None
+
     # --- the configuration
 
     def write_known_hosts(self):
@@ -318,24 +334,31 @@ class Pool:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8",
                 **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}}
 
-    def start(self, *arguments, wrapper=(), umask=0o022, write=True):
+    def start(self, *arguments, wrapper=(), umask=0o022, write=True, pass_fds=()):
         """The program as a process; its output goes to files, so that it never waits for us."""
         if write:
             if any(peer.kind == "remote" for peer in self.peers):
                 self.write_known_hosts()
             self.write_config()
+        self.known_hosts_given = self.known_hosts.read_bytes() if self.known_hosts.exists() else b""
+        self.umask = umask
         self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
         log = [] if OWN_COMMANDS & set(arguments[:1]) else ["-l", str(self.log)]
         command = [*map(str, wrapper), str(binary()), "-c", str(self.config), *log, *map(str, arguments)]
         log_from = self.log.stat().st_size if self.log.exists() else 0
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._outputs[0],
                                    stderr=self._outputs[1], env=self.environment(), umask=umask, cwd="/",
-                                   start_new_session=True)
+                                   start_new_session=True, pass_fds=pass_fds)
         process.log_from = log_from
         process.started_at = time.monotonic()
         process.outputs = self._outputs
         self._running.append(process)
+        self.sessions.add(process.pid)
         return process
+
+    def forget_ended_sessions(self):
+        """Numbers of processes are used again."""
+        self.sessions = {process.pid for process in self._running}
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -352,14 +375,13 @@ class Pool:
 
     def finish(self, process, deadline=DEADLINE):
         """Waits for it; a program that hangs is a failed test."""
-        try:
-            process.wait(deadline)
-        except subprocess.TimeoutExpired:
+        has_ended = wait_for_end(process, deadline)
+        if not has_ended:
             kill_tree(process)
-            raise AssertionError(f"still running after {deadline} s: {self._result(process)}") from None
-        finally:
-            if process in self._running:
-                self._running.remove(process)
+        if process in self._running:
+            self._running.remove(process)
+        if not has_ended:
+            raise AssertionError(f"still running after {deadline} s: {self._result(process)}")
         result = self._result(process)
         for output in process.outputs:
             output.close()
@@ -390,6 +412,11 @@ class Pool:
         return {name: entry.sha256 for name, entry in snapshot(place).items()
                 if entry.kind == "file" and name != MANIFEST}
 
+    def staged_day(self):
+        """The only day that there is, as YYYY/MM/DD."""
+        (day,) = self.staging.glob("[0-9]*/*/*")
+        return str(day.relative_to(self.staging))
+
     def leftovers(self):
         """What is left of unfinished work below STAGING/.peerstage, the lock aside."""
         own = self.staging / ".peerstage"
@@ -404,28 +431,6 @@ class Pool:
     def visible_files(self):
         """Every file below a day of a peer: {path: Entry}."""
         return {name: entry for name, entry in snapshot(self.staging).items() if not name.startswith(".peerstage")}
-
-    def violations(self, was_killed=False):
-        """The promises that need only the disk: nothing half, nothing strange, nothing touched outside. A run that was
-        killed may leave the tree that it was building beside its place, under a name that no tool takes for a backup."""
-        found = []
-        for name, entry in self.visible_files().items():
-            if was_killed and name.count("/") >= 3 and name.split("/")[3].startswith("cback.peerstage."):
-                continue
-            place = f"STAGING/{name}"
-            if entry.kind not in ("file", "directory"):
-                found.append(f"{place} is a {entry.kind}")
-            base = os.path.basename(name)
-            own = base == MANIFEST or name.count("/") == 3 and base.startswith("cback.")
-            if entry.kind == "file" and not own and entry.sha256 not in self.versions:
-                found.append(f"{place} holds what no peer ever had")
-            if entry.mode & 0o7000:
-                found.append(f"{place} has mode {entry.mode:o}")
-            if name.count("/") == 3 and entry.kind == "directory" and base.startswith("cback."):
-                found.append(f"{place} was left in the day")
-        if snapshot(self.canary) != self._canary_before:
-            found.append("the canary was touched")
-        return found
 
 
 def check_manifest(directory):

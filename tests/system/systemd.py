@@ -64,7 +64,9 @@ cat >"$rig/etc/systemd/system/rig.target" <<END
 Requires=basic.target
 After=basic.target
 END
-mkdir -p "$rig/etc/systemd/journald.conf.d"
+mkdir -p "$rig/etc/systemd/journald.conf.d" "$rig/etc/systemd/system.conf.d"
+# Looking for leaks takes ptrace, which our units have no use for otherwise. Only sanitizers read this.
+printf '[Manager]\nDefaultEnvironment=ASAN_OPTIONS=detect_leaks=0\n' >"$rig/etc/systemd/system.conf.d/rig.conf"
 printf '[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\n' >"$rig/etc/systemd/journald.conf.d/rig.conf"
 
 mount --rbind "$rig/dev" /dev

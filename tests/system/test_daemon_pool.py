@@ -8,12 +8,13 @@ import threading
 import time
 import unittest
 
-from case import PoolTest
+from case import PoolTest, measures_memory
 from daemon import Daemon
 from delay_proxy import DelayProxy
-from processes import free_port, wait_until
+from processes import children, free_port, wait_until
 
-RUNS = int(os.environ.get("PEERSTAGE_RUNS", "200"))
+RUNS = int(os.environ.get("PEERSTAGE_RUNS", "2000" if os.environ.get("PEERSTAGE_FAULTS") == "long" else "100"))
+WARM_UP = 20
 GOOD, DOWN, HANGING, LATE = 70, 10, 10, 10
 LATE_BY = 6   # seconds
 # Bytes that a server sends before it says nothing any more: its version, the key exchange, the login, the transfer.
@@ -96,24 +97,46 @@ class HundredPeers(PoolTest):
 
 
 class ManyRuns(PoolTest):
+    """Weeks of uptime in a minute: a local and a remote peer with new files for every run, and one that fails."""
+
+    def held(self, daemon):
+        """What must not grow by one, and the memory, which may a little, when what comes after a run is done."""
+        looks = []
+
+        def is_at_rest():
+            time.sleep(0.05)
+            looks.append(self.look(daemon))
+            return len(looks) > 2 and looks[-1][0] == looks[-2][0] == looks[-3][0]
+        wait_until(is_at_rest, "the daemon is at rest")
+        return looks[-1]
+
+    def look(self, daemon):
+        names = [descriptor.split(":")[0] for descriptor in daemon.descriptors()]
+        left = sorted(os.listdir(self.pool.staging / ".peerstage"))
+        return (names, daemon.threads(), daemon.mappings(), children(daemon.process.pid), left), daemon.memory()
+
+    @measures_memory
     def test_nothing_grows(self):
-        self.pool = self.make_pool()
-        peer = self.pool.local("a", {"f": b"f"})
+        self.pool = self.make_pool(special_files="fail")
+        good = [self.pool.local("a", {"f": b"f"}), self.pool.remote("b", {"f": b"f"})]
+        os.mkfifo(self.pool.local("c", {}).collect / "pipe")
         daemon = Daemon(self.pool)
         daemon.start()
-        for _ in range(20):   # whatever is made once has been made by then
-            daemon.run_job()
-        before = daemon.descriptors(), daemon.memory(), sorted(os.listdir(self.pool.staging / ".peerstage"))
-        for number in range(RUNS):
-            peer.write("f", str(number).encode())
-            self.assertEqual(daemon.run_job()["peers"][0]["status"], "staged")
-        after = daemon.descriptors(), daemon.memory(), sorted(os.listdir(self.pool.staging / ".peerstage"))
-        print(f"{RUNS} runs: {before[1] // 1024} KiB before, {after[1] // 1024} KiB after, "
-              f"{len(after[0])} descriptors, {daemon.cpu_seconds():.1f} s of CPU", flush=True)
-        self.assertEqual([d.split(":")[0] for d in after[0]], [d.split(":")[0] for d in before[0]])
-        self.assertEqual(after[2], before[2])
-        self.assertLess(after[1] - before[1], 2 << 20)
-        self.assertEqual(daemon.catalog_rows("select count(*) from run where is_over = 1"), [(RUNS + 20,)])
+        held = []
+        for number in range(WARM_UP + RUNS + 1):
+            if number in (WARM_UP, WARM_UP + RUNS // 2, WARM_UP + RUNS):   # whatever is made once has been made by then
+                held.append(self.held(daemon))
+            for peer in good:
+                peer.write("f", str(number).encode())
+            statuses = {peer["name"]: peer["status"] for peer in daemon.run_job()["peers"]}
+            self.assertEqual(statuses, {"a": "staged", "b": "staged", "c": "failed"})
+        print(f"faults: soak: {RUNS} runs, {' '.join(str(memory // 1024) for _, memory in held)} KiB before, in the "
+              f"middle and after, {len(held[0][0][0])} descriptors, {held[0][0][1]} threads, "
+              f"{daemon.cpu_seconds():.1f} s of CPU", flush=True)
+        for later, memory in held[1:]:
+            self.assertEqual(later, held[0][0])
+            self.assertLess(memory - held[0][1], 2 << 20)
+        self.assertEqual(daemon.catalog_rows("select count(*) from run where is_over = 1"), [(WARM_UP + RUNS + 1,)])
         daemon.stop()
 
 

@@ -6,7 +6,7 @@ import time
 import unittest
 from pathlib import Path
 
-from case import PoolTest, needs_root
+from case import PoolTest, measures_memory, needs_root
 from pool import IS_ROOT, send, unescape, wait_until
 
 KEYS = ["name", "status", "exit_status", "signal", "output", "error_output", "output_bytes", "error_bytes", "seconds",
@@ -214,6 +214,7 @@ class Patience(ExecTest):
         self.assert_ends(self.pid_in(pids / "near"))
         self.assertIn("interrupted while it went on: near, web1", self.said(process, 1))
 
+    @measures_memory
     def test_a_flood_costs_no_memory(self):
         pool = self.mixed_pool()
         script = "head -c 200000000 /dev/zero & head -c 200000000 /dev/zero >&2; wait"

@@ -285,7 +285,7 @@ class Flow(ManagedTest):
             peer.collect.chmod(0o777)
         self.does(peer, "collect", f"{before}\n" + COLLECTS.format(collect=peer.collect))
         self.does(peer, "purge", f"ls {peer.collect} > {peer.home}/at_purge")
-        pool.versions.add("7aa7a5359173d05b63cfd682e3c38487f3cb4f7f1d60659fe59fab1505977d4c")  # of "new\n"
+        pool.versions_anywhere.add("7aa7a5359173d05b63cfd682e3c38487f3cb4f7f1d60659fe59fab1505977d4c")  # of "new\n"
         return peer
 
     def run_job(self, pool):

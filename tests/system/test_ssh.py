@@ -175,6 +175,44 @@ class Trust(SshTest):
         self.assertIn("SHA256:", result.stdout + result.stderr)
         self.assertFalse(known_hosts.exists() and known_hosts.read_text(), str(result))
 
+    def test_answer_decides(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        for answer, exit_code in (("no", 6), ("", 6), ("yes", 0)):
+            with self.subTest(answer):
+                result = pool.run("trust", "far", wrapper=("sh", "-c", 'echo "$0" | "$@"', answer))
+                self.assert_exit(result, exit_code)
+                self.assertIn("Compare it with what `ssh-keygen -lf` says", result.stdout)
+                if exit_code:
+                    self.assertIn("Nothing was changed.", result.stdout)
+                    self.assertFalse(known_hosts.exists())
+        self.assertIn(pool.sshd.host_key, known_hosts.read_text())
+
+    def test_key_that_is_known_is_not_added_again(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        self.assert_exit(pool.run("trust", "far", "--yes"), 0)
+        before = known_hosts.read_bytes()
+        result = pool.run("trust", "far", "--yes")
+        self.assert_exit(result, 0)
+        self.assertIn(f"This key is known already, from {known_hosts}:1", result.stdout)
+        self.assertEqual(known_hosts.read_bytes(), before)
+
+    def test_key_that_is_revoked_is_not_added(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        known_hosts.write_text(f"@revoked [{pool.far.address}]:{pool.sshd.port} {pool.sshd.host_key}\n")
+        before = known_hosts.read_bytes()
+        result = pool.run("trust", "far", "--yes")
+        self.assert_exit(result, 6)
+        self.assertIn(f"this key is marked as revoked in {known_hosts}:1", result.stderr)
+        self.assertEqual(known_hosts.read_bytes(), before)
+
+    def test_peer_that_is_down(self):
+        pool, known_hosts = self.pool_that_knows_nobody()
+        pool.far.elements["port"] = free_port(pool.far.address)
+        result = pool.run("trust", "far", "--yes")
+        self.assert_exit(result, 7)
+        self.assertIn("refused", result.stderr)
+        self.assertFalse(known_hosts.exists())
+
     def test_key_that_changed_is_not_replaced(self):
         pool, known_hosts = self.pool_that_knows_nobody()
         other = make_key(pool.directory / "other")

@@ -251,6 +251,26 @@ class Rerun(Pools):
         self.assertEqual([(peer["files"], peer["reused_files"]) for peer in result.json["peers"]], [(6, 4)] * 2)
         self.assert_sound(pool, result)
 
+    def test_what_has_not_changed_since_yesterday_is_taken_from_there(self):
+        pool = self.mixed_pool()
+        today = pool.stage().day
+        yesterday = pool.staging / (datetime.date.today() - datetime.timedelta(days=1)).strftime("%Y/%m/%d")
+        yesterday.parent.mkdir(parents=True, exist_ok=True)
+        today.rename(yesterday)
+        before = snapshot(yesterday)
+        for peer in (pool.near, pool.far):
+            peer.marker.unlink()
+            peer.write("etc.tar.gz", b"changed")
+        result = pool.stage()
+        self.assert_exit(result, 0)
+        self.assert_statuses(result, near="staged", far="staged")
+        self.assertEqual([(peer["files"], peer["reused_files"]) for peer in result.json["peers"]], [(5, 4)] * 2)
+        for peer in (pool.near, pool.far):
+            self.assert_staged(pool, result, peer)
+            self.assert_marked(peer)
+        self.assertEqual(snapshot(yesterday), before)
+        self.assert_sound(pool, result)
+
     def test_change_of_the_same_size(self):
         pool = self.mixed_pool()
         pool.stage()
