@@ -61,8 +61,8 @@ class Stand:
     def _start_sshd(self, name, log_level="VERBOSE"):
         # Commands at the server run in the login shell; what its owner has it do first would be counted for some
         # programs and not for others.
-        sshd = Sshd(self.directory / name, ["127.0.0.1"], f"SetEnv HOME={self.pool.home}\n",
-                    self.pool.directory / "authorized_keys", log_level)
+        sshd = Sshd(self.directory / name, ["127.0.0.1"], authorized_keys=self.pool.directory / "authorized_keys",
+                    log_level=log_level, environment=f"HOME={self.pool.home}")
         self._ends.callback(sshd.stop)
         sshd.start()
         return sshd

@@ -5,6 +5,7 @@ shares no rule with the program.
 it was or as it would be then, never in between: that is what `illegal` looks at.
 """
 import dataclasses
+import datetime
 from dataclasses import field, replace
 
 COLLECT, STAGE, MANIFEST = "cback.collect", "cback.stage", "cback.sha256"
@@ -93,6 +94,7 @@ class Model:
         self.today = None
         self.is_online = self.is_key_known = True
         self.has_tags = True   # can the file system of the staging directory note what a file was fetched from?
+        self.oldest = datetime.timedelta(days=31)   # days before today from which files are taken
 
     def setting(self, peer):
         return lambda name: peer.settings.get(name, self.settings.get(name, DEFAULTS[name]))
@@ -133,16 +135,23 @@ class Model:
         return files, directories if self.setting(peer)("subdirectories") == "recurse" else set(), specials
 
     def fetched(self, files, held):
-        def is_known(path, file):
-            there = held.files.get(path)
-            return self.has_tags and there and (there.mtime, there.size) == (file.mtime, file.size)
-        return {path: file for path, file in files.items() if not is_known(path, file)}
+        return {path: file for path, file in files.items() if not self.is_known(held, path, file)}
+
+    def is_known(self, held, path, file):
+        there = held.files.get(path)
+        return self.has_tags and there and (there.mtime, there.size) == (file.mtime, file.size)
+
+    def earlier(self, peer):
+        """What its newest earlier day holds, from which unchanged files are taken."""
+        days = [date for date, day in self.days.items()
+                if self.today - self.oldest <= date < self.today and peer.name in day.trees]
+        return self.days[max(days)].trees[peer.name] if days else Tree()
 
     def cannot_be_staged(self, peer, held):
         setting = self.setting(peer)
         files, directories, specials = peer.source(setting)
-        unreadable = [path for path, file in self.fetched(files, held).items()
-                      if peer.read_bit and not file.mode & peer.read_bit]
+        read = self.fetched(self.fetched(files, held), self.earlier(peer))
+        unreadable = [path for path, file in read.items() if peer.read_bit and not file.mode & peer.read_bit]
         is_wrong = setting("verify") != "none" and any(
             path not in files or files[path].sha256 != digest for path, digest in (peer.sums or {}).items())
         return (any(map(is_hostile, [*files, *directories, *specials]))

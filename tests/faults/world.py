@@ -353,18 +353,22 @@ class World:
         self.pool.write_config()
         self.pool.top_elements = ""
         problems = self.purge(program, self.pool.config)
-        for date in old:
-            del self.model.days[date]
+        purged = {date: self.model.days.pop(date) for date in old}
         if program == "cback3":
-            self.take_over_from_cedar(old)
+            self.take_over_from_cedar(purged)
         return problems + self.compare()
 
-    def take_over_from_cedar(self, old):
+    def take_over_from_cedar(self, purged):
         """Its purge removes empty directories, however young, level by level, and leaves files with a backslash."""
         there = self.days()
-        for date in old:
-            if date in there:
-                self.model.days[date] = there[date]
+        for date, day in purged.items():
+            if date not in there:
+                continue
+            self.model.days[date] = there[date]
+            for name, tree in there[date].trees.items():   # which know when their files were written
+                before = day.trees.get(name, Tree()).files
+                tree.files |= {path: before[path] for path, file in tree.files.items()
+                               if path in before and before[path].sha256 == file.sha256}
         for date, day in self.model.days.items():
             for name, tree in day.trees.items():
                 tree.directories = there[date].trees[name].directories

@@ -129,7 +129,9 @@ void Sshd::write_configuration() const {
   for (const std::string& type : options_.host_key_types) text += "HostKey " + host_key(type).string() + "\n";
   text += "ListenAddress " + options_.address + "\nPort " + std::to_string(port_) + "\nAuthorizedKeysFile " +
           authorized_keys().string() + "\nPidFile none\nStrictModes no\nUsePAM no\n" +
-          "PermitRootLogin yes\nMaxStartups 200\nMaxSessions 100\nLogLevel DEBUG1\nUseDNS no\nPrintMotd no\n";
+          "PermitRootLogin yes\nMaxStartups 200\nMaxSessions 100\nLogLevel DEBUG1\nUseDNS no\nPrintMotd no\n"
+          // So that bash does not read the user's own ~/.bashrc for commands, see tests/support/sshd.py.
+          "SetEnv SHLVL=1\n";
   if (!options_.sftp.empty()) text += "Subsystem sftp " + options_.sftp + "\n";
   write_file(directory() / "sshd_config", text);
 }

@@ -19,9 +19,13 @@ def make_key(path, kind="ed25519", passphrase=""):
 
 class Sshd:
     """Listens on `addresses`, all at one port. `settings` are lines of sshd_config that come after our own. With
-    DEBUG1, every attempt to log in is in the log, also by methods that are not offered."""
+    DEBUG1, every attempt to log in is in the log, also by methods that are not offered.
 
-    def __init__(self, directory, addresses, settings="", authorized_keys=None, log_level="DEBUG1"):
+    What the user's own ~/.bashrc does is none of the tests' business: bash(1) reads it for the commands of a remote
+    shell daemon, unless it takes itself for a shell within another one. There are some that take seconds, or wait for
+    a lock that a killed test still holds."""
+
+    def __init__(self, directory, addresses, settings="", authorized_keys=None, log_level="DEBUG1", environment=""):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.addresses = list(addresses)
@@ -29,6 +33,7 @@ class Sshd:
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         self.log = self.directory / "sshd.log"
         self.settings = settings
+        self.environment = environment   # more NAME=VALUE for those who log in
         self.log_level = log_level
         self.authorized_keys = authorized_keys or self.directory / "authorized_keys"
         self.host_key_path = self.directory / "host_key"
@@ -52,7 +57,7 @@ class Sshd:
             f"{listen}HostKey {self.host_key_path}\nAuthorizedKeysFile {self.authorized_keys}\n"
             "PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\n"
             f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel {self.log_level}\n"
-            "MaxStartups 1000\nMaxSessions 100\nUseDNS no\nPrintMotd no\n"
+            f"SetEnv SHLVL=1 {self.environment}\nMaxStartups 1000\nMaxSessions 100\nUseDNS no\nPrintMotd no\n"
             "Subsystem sftp internal-sftp\n" + self.settings)
         self._starts += 1
         self.process = subprocess.Popen([SSHD, "-D", "-f", configuration, "-E", self.log],
