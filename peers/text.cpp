@@ -85,17 +85,27 @@ std::string shown(std::string_view bytes, const Character& character) {
   return text;
 }
 
+/// What is shown as it is, up to the first byte that has to be looked at: of most names everything.
+std::string_view plain_beginning(std::string_view bytes) {
+  const auto end = std::find_if(bytes.begin(), bytes.end(),
+                                [](char c) { return c < ' ' || c > '~' || c == '\\'; });
+  return {bytes.begin(), end};
+}
+
 }  // namespace
 
 std::string printable(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());
-  while (!bytes.empty()) {
+  for (;;) {
+    const std::string_view plain = plain_beginning(bytes);
+    text += plain;
+    bytes.remove_prefix(plain.size());
+    if (bytes.empty()) return text;
     const Character character = first_character(bytes);
     text += shown(bytes, character);
     bytes.remove_prefix(character.length);
   }
-  return text;
 }
 
 std::string printable(std::string_view bytes, std::size_t limit) {
