@@ -1,5 +1,6 @@
 #include "peers/descriptor.h"
 
+#include <atomic>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -53,12 +54,17 @@ Descriptor open_beneath(int directory, const std::string& relative, int flags, u
   how.flags = static_cast<__u64>(static_cast<unsigned>(flags | O_CLOEXEC));
   how.mode = (flags & O_CREAT) != 0 ? mode : 0;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  // Once it does not exist, it never will: a kernel stays as it is, and a filter of system calls cannot be
+  // taken off.
+  static std::atomic<bool> exists{true};
+  if (!exists) return open_each_component(directory, relative, flags, mode);
   // EAGAIN: something was renamed during the walk, so that the kernel could not prove that we stayed beneath.
   // Bounded, because with O_NONBLOCK a file under somebody's lease says the same, for as long as he likes.
   for (int tries_left = 64; tries_left > 0; --tries_left) {
     const long result = ::syscall(SYS_openat2, directory, relative.c_str(), &how, sizeof how);
     if (result >= 0) return Descriptor(static_cast<int>(result));
     if (errno == EINTR || errno == EAGAIN) continue;
+    if (errno == ENOSYS) exists = false;
     // EPERM: a seccomp filter that does not know the call. A real EPERM comes back from the other way, too.
     if (errno == ENOSYS || errno == EPERM) return open_each_component(directory, relative, flags, mode);
     return {};

@@ -67,8 +67,19 @@ void Fetch::open(FetchRequest request) {
   if (doubt_ == Doubt::waiting) doubt_ = Doubt::trying;
   const bool alone = active_files() == 0;
   const Index index = new_file(std::move(request));
-  files_[index].opened_alone = alone;
-  session_.open(files_[index].request.path, OpenFlags::read, index);
+  File& file = files_[index];
+  file.opened_alone = alone;
+  auto foretold = session_.open(file.request.path, OpenFlags::read, index);
+  if (!foretold || !may_read_at_once(file.request)) return;
+  file.handle = std::move(*foretold);
+  file.foretold = Foretold::open;
+  ask_for_piece(index);
+}
+
+bool Fetch::may_read_at_once(const FetchRequest& request) const {
+  const std::uint64_t missing = request.size - request.offset;
+  return missing > 0 && missing <= session_.read_size() && doubt_ == Doubt::none && session_.may_ask() &&
+         bytes_on_their_way_ < session_.pace().bytes;
 }
 
 bool Fetch::may_read() const {
@@ -77,6 +88,11 @@ bool Fetch::may_read() const {
 
 void Fetch::read_next_piece() {
   const Index index = unread_.front();
+  ask_for_piece(index);
+  if (files_[index].asked == files_[index].request.size) unread_.pop_front();
+}
+
+void Fetch::ask_for_piece(Index index) {
   const Index added = new_piece(index);
   File& file = files_[index];
   Piece& piece = pieces_[added];
@@ -88,7 +104,6 @@ void Fetch::read_next_piece() {
   (file.first_piece == none ? file.first_piece : pieces_[file.last_piece].next) = added;
   file.last_piece = added;
   ask_for_rest(added);
-  if (file.asked == file.request.size) unread_.pop_front();
 }
 
 void Fetch::take(const Answer& answer) {
@@ -103,12 +118,26 @@ void Fetch::take(const Answer& answer) {
 void Fetch::opened(Index file_index, const Packet& packet) {
   if (packet.type == PacketType::status) return open_refused(file_index, decode_refusal(packet));
   File& file = files_[file_index];
-  file.handle = decode_handle(packet);
+  const std::string_view handle = decode_handle(packet);
   ++open_;
   if (doubt_ == Doubt::trying) too_many_were_open();
+  if (file.foretold != Foretold::no) return told(file, handle);
+  file.handle = handle;
   if (file.asked < file.request.size) return unread_.push_back(file_index);
   receiver_.complete(file.request.id);
   close(file_index);
+}
+
+/// The handle of a file of which everything was asked for already.
+void Fetch::told(File& file, std::string_view handle) {
+  const bool is_right = file.handle == handle;
+  file.handle = handle;
+  // It was answered before it was known what it was about, and that did not count.
+  if (file.unanswered == 0) {
+    file.foretold = Foretold::no;
+    return ask_for_rest(file.first_piece);
+  }
+  file.foretold = is_right && file.foretold == Foretold::open ? Foretold::no : Foretold::wrongly;
 }
 
 void Fetch::open_refused(Index file_index, const Status& status) {
@@ -117,13 +146,22 @@ void Fetch::open_refused(Index file_index, const Status& status) {
     open_when_refused_ = doubt_ == Doubt::none ? open_ : std::min(open_when_refused_, open_);
     doubt_ = Doubt::waiting;
     refused_.push_back(std::move(file.request));
-    return free_file(file_index);
+    return give_up(file_index);
   }
   if (doubt_ == Doubt::trying) doubt_ = refused_.empty() ? Doubt::none : Doubt::waiting;
   if (status.code == StatusCode::no_such_file)
     fail(file, {FailureKind::transient, of(file) + " vanished after it was listed"});
   else
     fail(file, refused("cannot open" + on_machine(file.request.path, session_.machine()), status).failure());
+  give_up(file_index);
+}
+
+/// A file that was not opened.
+void Fetch::give_up(Index file_index) {
+  File& file = files_[file_index];
+  file.foretold = Foretold::refused;
+  if (file.unanswered > 0) return;
+  free_pieces(file);
   free_file(file_index);
 }
 
@@ -133,18 +171,37 @@ void Fetch::too_many_were_open() {
   doubt_ = Doubt::none;
 }
 
+/// To a READ with a handle that was not the file's, or that nobody knew to be.
+void Fetch::wrong_read_answered(Index piece_index, const Answer& answer) {
+  const Index file_index = pieces_[piece_index].file;
+  File& file = files_[file_index];
+  if (answer.is_status())
+    decode_refusal(answer.packet);
+  else
+    check_length(pieces_[piece_index], decode_data(answer.packet));
+  if (file.foretold == Foretold::refused) return give_up(file_index);
+  if (file.foretold == Foretold::open) return;  // until it is told
+  file.foretold = Foretold::no;
+  ask_for_rest(piece_index);
+}
+
+void Fetch::check_length(const Piece& piece, std::span<const std::byte> data) const {
+  if (data.size() <= piece.length - piece.received) return;
+  throw protocol_error(session_.machine(), "it sent more of '" + printable(files_[piece.file].request.path) +
+                                               "' than it was asked for");
+}
+
 void Fetch::read_answered(Index piece_index, const Answer& answer) {
   const Index file_index = pieces_[piece_index].file;
   File& file = files_[file_index];
   --file.unanswered;
+  if (file.foretold != Foretold::no) return wrong_read_answered(piece_index, answer);
   if (answer.is_status()) {
     const Status status = decode_refusal(answer.packet);
     if (!file.failed) read_refused(file_index, status);
   } else {
     const auto data = decode_data(answer.packet);
-    if (data.size() > pieces_[piece_index].length - pieces_[piece_index].received)
-      throw protocol_error(session_.machine(),
-                           "it sent more of '" + printable(file.request.path) + "' than it was asked for");
+    check_length(pieces_[piece_index], data);
     if (!file.failed) take_data(piece_index, data);
   }
   const bool ended = file.failed || file.delivered == file.request.size;
@@ -220,13 +277,17 @@ void Fetch::close(Index file_index) {
   File& file = files_[file_index];
   session_.release(file.handle);
   --open_;
+  free_pieces(file);
+  free_file(file_index);
+}
+
+void Fetch::free_pieces(File& file) {
   bytes_on_their_way_ -= file.asked - file.delivered;
   while (file.first_piece != none) {
     const Index next = pieces_[file.first_piece].next;
     free_piece(file.first_piece);
     file.first_piece = next;
   }
-  free_file(file_index);
 }
 
 Fetch::Index Fetch::new_file(FetchRequest request) {

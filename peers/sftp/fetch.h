@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "peers/connection.h"
@@ -17,9 +18,10 @@ namespace peerstage::peers::sftp {
 /// next are being asked for and others opened. Files are read in the order in which they were opened, each
 /// front to back.
 ///
-/// A file is opened, exactly its missing bytes are read in pieces, and it is closed. Answers come in any
-/// order and may be short; the receiver gets every byte once and in order. What arrives too early is kept,
-/// and counts against the same limit as what is on its way. Used once.
+/// A file is opened, exactly its missing bytes are read in pieces, and it is closed. What one answer can
+/// bring is asked for together with the opening, where the handle can be foretold. Answers come in any order
+/// and may be short; the receiver gets every byte once and in order. What arrives too early is kept, and
+/// counts against the same limit as what is on its way. Used once.
 class Fetch {
  public:
   Fetch(Session& session, FileReceiver& receiver);
@@ -41,9 +43,18 @@ class Fetch {
     std::vector<std::byte> kept;  ///< received before its turn
   };
 
+  /// Of a file that was read with a handle that was foretold.
+  enum class Foretold {
+    no,       ///< or it is the handle: what comes is the file's
+    open,     ///< nobody knows yet
+    wrongly,  ///< what comes is not the file's
+    refused   ///< there is no such file; it waits for the answer to its READ only
+  };
+
   struct File {
     FetchRequest request;
     std::string handle;
+    Foretold foretold = Foretold::no;
     std::uint64_t asked = 0;      ///< up to here the content was asked for
     std::uint64_t delivered = 0;  ///< up to here the receiver has it
     Index first_piece = none, last_piece = none;
@@ -65,12 +76,17 @@ class Fetch {
   void open(FetchRequest request);
   bool may_read() const;
   void read_next_piece();
+  void ask_for_piece(Index file_index);
+  bool may_read_at_once(const FetchRequest& request) const;
 
   void take(const Answer& answer);
   void opened(Index file_index, const Packet& packet);
+  void told(File& file, std::string_view handle);
   void open_refused(Index file_index, const Status& status);
   void too_many_were_open();
   void read_answered(Index piece_index, const Answer& answer);
+  void wrong_read_answered(Index piece_index, const Answer& answer);
+  void check_length(const Piece& piece, std::span<const std::byte> data) const;
   void read_refused(Index file_index, const Status& status);
   void take_data(Index piece_index, std::span<const std::byte> data);
   void deliver(File& file, std::span<const std::byte> data);
@@ -81,6 +97,8 @@ class Fetch {
 
   Index new_file(FetchRequest request);
   void free_file(Index file_index);
+  void give_up(Index file_index);
+  void free_pieces(File& file);
   Index new_piece(Index file_index);
   void free_piece(Index piece_index);
   std::size_t active_files() const { return files_.size() - free_files_.size(); }

@@ -54,7 +54,7 @@ void LineGauge::set_pace() {
   const std::size_t most = std::clamp<std::size_t>(trip * most_bytes_a_microsecond, least_bytes, most_bytes);
   pace_.bytes = std::clamp<std::size_t>(2 * rate_ * trip / 1'000'000, std::min(first_bytes, most), most);
   pace_.files = std::clamp<std::size_t>(2 * trip * files_per_millisecond / 1000, least_files, most_files);
-  pace_.listings = std::clamp<std::size_t>(pace_.files / 8, 16, 64);
+  pace_.listings = std::clamp<std::size_t>(pace_.files / 8, 16, 128);
   // On a short line a transport that is asked for more only moves more memory; on a long one, what it is
   // asked for is what it lets the server send ahead.
   pace_.receive_size = most == least_bytes ? short_line_receive : pace_.bytes;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "peers/sftp/handle_forecast.h"
 #include "peers/sftp/packet.h"
 
 namespace peerstage::peers::sftp {
@@ -15,7 +16,8 @@ struct PendingRequest {
   PacketType type{};
   std::uint32_t tag = 0;  ///< the asker's own number for it
   std::chrono::steady_clock::time_point sent;
-  bool awaited = true;  ///< false: nobody waits for the answer, but it is due
+  bool awaited = true;            ///< false: nobody waits for the answer, but it is due
+  HandleForecast::Slot slot = 0;  ///< of what opens something
 };
 
 /// The requests on their way, by id. An id names a place in a dense table and how often that place was used,
@@ -23,7 +25,7 @@ struct PendingRequest {
 /// searching.
 class PendingRequests {
  public:
-  static constexpr std::size_t capacity = 4096;
+  static constexpr std::size_t capacity = 8192;
 
   std::size_t size() const { return size_; }
   /// Of these, those that somebody waits for.

@@ -68,16 +68,22 @@ void Session::lstat(std::string_view path, std::uint32_t tag) {
 }
 
 void Session::opendir(std::string_view path, std::uint32_t tag) {
-  encode_path_request(outgoing_, PacketType::opendir, new_request(PacketType::opendir, tag), path);
+  const std::uint32_t id = new_opening(PacketType::opendir, tag, forecast_.opening());
+  encode_path_request(outgoing_, PacketType::opendir, id, path);
 }
 
 void Session::readdir(std::string_view handle, std::uint32_t tag) {
   encode_handle_request(outgoing_, PacketType::readdir, new_request(PacketType::readdir, tag), handle);
 }
 
-void Session::open(std::string_view path, OpenFlags flags, std::uint32_t tag) {
-  encode_open(outgoing_, new_request(PacketType::open, tag), path, flags);
+std::optional<std::string> Session::open(std::string_view path, OpenFlags flags, std::uint32_t tag) {
+  const HandleForecast::Slot slot = forecast_.opening();
+  encode_open(outgoing_, new_opening(PacketType::open, tag, slot), path, flags);
   flush_if_large();
+  // Only OpenSSH tells its limits; others may number their handles in the same way, and work on several
+  // requests at a time.
+  if (!version_.limits || !forecast_.is_reliable()) return std::nullopt;
+  return HandleForecast::handle_of(slot);
 }
 
 void Session::read(std::string_view handle, std::uint64_t offset, std::uint32_t length, std::uint32_t tag) {
@@ -90,11 +96,13 @@ void Session::fsync(std::string_view handle) {
 }
 
 void Session::close(std::string_view handle) {
+  forecast_.closing(handle);
   encode_handle_request(outgoing_, PacketType::close, new_request(PacketType::close, 0), handle);
   flush_if_large();
 }
 
 void Session::release(std::string_view handle) {
+  forecast_.closing(handle);
   const std::uint32_t id = new_request(PacketType::close, 0, Awaited::no);
   encode_handle_request(outgoing_, PacketType::close, id, handle);
   flush_if_large();
@@ -131,6 +139,7 @@ std::optional<Answer> Session::next_answer() {
   // DATA without data is not an answer: a server could hold us with it for ever.
   if (packet.type != PacketType::data || packet.body.size() > sizeof(std::uint32_t)) transport_.answered();
   gauge_.answered_after(now_ - request->sent);
+  check_forecast(*request, packet);
   incoming_.set_receive_size(pace().receive_size);
   const Answer answer{request->type, request->tag, packet};
   if (request->awaited) return answer;
@@ -145,13 +154,29 @@ void Session::take_unawaited(const Answer& answer) {
     learn_limits(answer);
 }
 
+void Session::check_forecast(const PendingRequest& request, const Packet& packet) {
+  if (request.type != PacketType::open && request.type != PacketType::opendir) return;
+  if (packet.type == PacketType::status)
+    forecast_.refused();
+  else
+    forecast_.opened(request.slot, decode_handle(packet));
+}
+
 std::uint32_t Session::new_request(PacketType type, std::uint32_t tag, Awaited awaited) {
+  return add({type, tag, now_, awaited == Awaited::yes});
+}
+
+std::uint32_t Session::new_opening(PacketType type, std::uint32_t tag, HandleForecast::Slot slot) {
+  return add({type, tag, now_, true, slot});
+}
+
+std::uint32_t Session::add(PendingRequest request) {
   if (unanswered() == 0) {
-    now_ = clock_.steady();
+    request.sent = now_ = clock_.steady();
     gauge_.rest();
   }
   ++collected_;
-  return pending_.add({type, tag, now_, awaited == Awaited::yes});
+  return pending_.add(request);
 }
 
 void Session::flush_if_large() {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "peers/clock.h"
+#include "peers/sftp/handle_forecast.h"
 #include "peers/sftp/pace.h"
 #include "peers/sftp/packet.h"
 #include "peers/sftp/packet_stream.h"
@@ -49,7 +50,9 @@ class Session {
   void lstat(std::string_view path, std::uint32_t tag = 0);
   void opendir(std::string_view path, std::uint32_t tag);
   void readdir(std::string_view handle, std::uint32_t tag);
-  void open(std::string_view path, OpenFlags flags, std::uint32_t tag = 0);
+  /// Returns the handle that the file will have, where that can be foretold: see HandleForecast. It may be
+  /// read with it at once, and is not to be closed with it before the answer has come.
+  std::optional<std::string> open(std::string_view path, OpenFlags flags, std::uint32_t tag = 0);
   void read(std::string_view handle, std::uint64_t offset, std::uint32_t length, std::uint32_t tag);
   void fsync(std::string_view handle);
   void close(std::string_view handle);
@@ -74,6 +77,9 @@ class Session {
 
   enum class Awaited { yes, no };
   std::uint32_t new_request(PacketType type, std::uint32_t tag, Awaited awaited = Awaited::yes);
+  std::uint32_t new_opening(PacketType type, std::uint32_t tag, HandleForecast::Slot slot);
+  std::uint32_t add(PendingRequest request);
+  void check_forecast(const PendingRequest& request, const Packet& packet);
   std::optional<Answer> next_answer();
   void take_unawaited(const Answer& answer);
   void flush();
@@ -88,6 +94,7 @@ class Session {
   Bytes outgoing_;
   std::size_t collected_ = 0;  ///< requests in `outgoing_`
   PendingRequests pending_;
+  HandleForecast forecast_;
   Version version_;
   std::uint32_t read_size_;
   std::size_t open_files_limit_;

@@ -1,5 +1,6 @@
 #include "peers/staging/file_writer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <utility>
@@ -17,6 +18,8 @@ constexpr std::size_t batch_bytes = 512U << 10U;
 constexpr std::size_t batch_steps = 384;
 constexpr std::size_t batch_count = 16;
 constexpr std::uint64_t write_back_bytes = 8U << 20U;
+/// Of a file that is complete: less is not worth a call of its own.
+constexpr std::uint64_t least_write_back = 256U << 10U;
 /// On a slow line, what has arrived goes to the disk this often, so that little is lost when we die.
 constexpr auto longest_wait = std::chrono::milliseconds(100);
 
@@ -31,18 +34,35 @@ FileWriter::FileWriter(const Directory& spool, const std::optional<Ownership>& o
       free_(batch_count),
       sums_(files.size()) {
   current_ = take_free_batch();
-  thread_ = std::thread([this] { write_batches(); });
+  try {
+    hasher_ = std::thread([this] { guarded([this] { hash_batches(); }); });
+    writer_ = std::thread([this] { guarded([this] { write_batches(); }); });
+  } catch (...) {
+    stop();
+    throw;
+  }
 }
 
 FileWriter::~FileWriter() {
-  if (!thread_.joinable()) return;
+  stop();
+}
+
+/// What is not written yet is dropped.
+void FileWriter::stop() {
   {
     const std::lock_guard lock(mutex_);
     full_.clear();
-    ended_ = true;
+    hashed_.clear();
+    no_more_full_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  join();
+}
+
+void FileWriter::join() {
+  for (std::thread* thread : {&hasher_, &writer_}) {
+    if (thread->joinable()) thread->join();
+  }
 }
 
 void FileWriter::begin(std::size_t file, std::uint64_t offset) {
@@ -63,10 +83,10 @@ void FileWriter::complete(std::size_t file) {
   add({Action::complete, file, 0});
 }
 
-void FileWriter::add(const Step& step) {
+void FileWriter::add(Step step) {
   const auto now = std::chrono::steady_clock::now();
   if (current_.steps.empty()) current_.started = now;
-  current_.steps.push_back(step);
+  current_.steps.push_back(std::move(step));
   const bool is_full = current_.bytes.size() == batch_bytes || current_.steps.size() >= batch_steps;
   if (is_full || now - current_.started > longest_wait) hand_over();
 }
@@ -97,52 +117,83 @@ std::vector<std::optional<Digest>> FileWriter::finish() {
   {
     const std::lock_guard lock(mutex_);
     full_.push_back(std::move(current_));
-    ended_ = true;
+    no_more_full_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  join();
   if (error_) std::rethrow_exception(error_);
   return std::move(sums_);
 }
 
-void FileWriter::write_batches() {
-  for (;;) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !full_.empty() || ended_; });
-    if (full_.empty()) return;
-    Batch batch = std::move(full_.front());
-    full_.pop_front();
-    lock.unlock();
-    try {
-      write_batch(batch);
-    } catch (...) {
-      lock.lock();
-      error_ = std::current_exception();
-      changed_.notify_all();
-      return;
-    }
-    lock.lock();
-    free_.push_back(std::move(batch));
+/// The first error ends the work of both.
+template <typename Work>
+void FileWriter::guarded(Work work) {
+  try {
+    work();
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::current_exception();
     changed_.notify_all();
   }
 }
 
-void FileWriter::write_batch(const Batch& batch) {
+void FileWriter::hash_batches() {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !full_.empty() || no_more_full_ || error_; });
+    if (full_.empty() || error_) {
+      no_more_hashed_ = true;
+      changed_.notify_all();
+      return;
+    }
+    Batch batch = std::move(full_.front());
+    full_.pop_front();
+    lock.unlock();
+    hash_batch(batch);
+    lock.lock();
+    hashed_.push_back(std::move(batch));
+    changed_.notify_all();
+  }
+}
+
+void FileWriter::hash_batch(Batch& batch) {
   std::span<const std::byte> bytes = batch.bytes;
-  for (const Step& step : batch.steps) {
+  for (Step& step : batch.steps) {
     switch (step.action) {
       case Action::begin:
-        begin_file(step.file, step.number);
+        hashes_.insert_or_assign(step.file, Sha256());
+        if (step.number > 0) step.continued = hash_beginning(step.file, step.number);
         break;
       case Action::data:
-        write_data(step.file, bytes.first(step.number));
+        hashes_.at(step.file).add(bytes.first(step.number));
         bytes = bytes.subspan(step.number);
         break;
       case Action::complete:
-        complete_file(step.file);
+        step.sum = hashes_.at(step.file).finish();
+        hashes_.erase(step.file);
         break;
     }
   }
+}
+
+/// Nothing where the disk cannot read it any more: then it is discarded, and without a sum it is fetched once
+/// more, whole.
+Descriptor FileWriter::hash_beginning(std::size_t file, std::uint64_t offset) {
+  const std::string& name = files_[file].name;
+  Descriptor opened = spool_.open_file(name, O_RDWR);
+  if (!opened) throw system_error("cannot open " + spool_.shown(name) + " again", errno);
+  refuse_if_exchanged(opened.get(), spool_.shown(name));
+  Sha256& hash = hashes_.at(file);
+  try {
+    read_pieces(opened.get(), offset, spool_.shown(name),
+                [&hash](std::span<const std::byte> bytes) { hash.add(bytes); });
+  } catch (const PeerError&) {
+    spool_.unlink(name);
+    return {};
+  }
+  if (::lseek(opened.get(), static_cast<off_t>(offset), SEEK_SET) < 0)
+    throw system_error("cannot continue " + spool_.shown(name), errno);
+  return opened;
 }
 
 /// The owner of the spool may have put another file under the name of the one that is to be continued, one
@@ -157,33 +208,50 @@ void FileWriter::refuse_if_exchanged(int descriptor, const std::string& shown) c
       "refused to continue " + shown + ": it is not what an earlier run wrote; who else writes there?");
 }
 
-void FileWriter::begin_file(std::size_t file, std::uint64_t offset) {
-  const std::string& name = files_[file].name;
-  OpenFile opened;
-  if (offset == 0) {
+void FileWriter::write_batches() {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !hashed_.empty() || no_more_hashed_ || error_; });
+    if (hashed_.empty() || error_) return;
+    Batch batch = std::move(hashed_.front());
+    hashed_.pop_front();
+    lock.unlock();
+    write_batch(batch);
+    lock.lock();
+    free_.push_back(std::move(batch));
+    changed_.notify_all();
+  }
+}
+
+void FileWriter::write_batch(Batch& batch) {
+  std::span<const std::byte> bytes = batch.bytes;
+  for (Step& step : batch.steps) {
+    switch (step.action) {
+      case Action::begin:
+        begin_file(step);
+        break;
+      case Action::data:
+        write_data(step.file, bytes.first(step.number));
+        bytes = bytes.subspan(step.number);
+        break;
+      case Action::complete:
+        complete_file(step.file, step.sum);
+        break;
+    }
+  }
+}
+
+void FileWriter::begin_file(Step& step) {
+  const std::string& name = files_[step.file].name;
+  OpenFile opened{std::move(step.continued), step.number, step.number};
+  if (step.number == 0) {
     opened.descriptor = spool_.create_file(name, 0600);
     if (!opened.descriptor && errno == EEXIST && spool_.unlink(name)) {
       opened.descriptor = spool_.create_file(name, 0600);
     }
     if (!opened.descriptor) throw system_error("cannot create " + spool_.shown(name), errno);
-  } else {
-    opened.descriptor = spool_.open_file(name, O_RDWR);
-    if (!opened.descriptor) throw system_error("cannot open " + spool_.shown(name) + " again", errno);
-    refuse_if_exchanged(opened.descriptor.get(), spool_.shown(name));
-    try {
-      read_pieces(opened.descriptor.get(), offset, spool_.shown(name),
-                  [&](std::span<const std::byte> bytes) { opened.hash.add(bytes); });
-    } catch (const PeerError&) {
-      spool_.unlink(name);  // the disk cannot read it any more; without a sum it is fetched once more, whole
-      return;
-    }
-    if (::lseek(opened.descriptor.get(), static_cast<off_t>(offset), SEEK_SET) < 0) {
-      throw system_error("cannot continue " + spool_.shown(name), errno);
-    }
   }
-  opened.length = offset;
-  opened.written_back = offset;
-  open_.insert_or_assign(file, std::move(opened));
+  if (opened.descriptor) open_.insert_or_assign(step.file, std::move(opened));
 }
 
 void FileWriter::write_data(std::size_t file, std::span<const std::byte> bytes) {
@@ -191,19 +259,20 @@ void FileWriter::write_data(std::size_t file, std::span<const std::byte> bytes) 
   if (found == open_.end()) return;  // the disk failed for this one before
   OpenFile& opened = found->second;
   if (!write_whole(opened.descriptor.get(), bytes)) return disk_failed(file, "write", errno);
-  opened.hash.add(bytes);
   opened.length += bytes.size();
-  if (opened.length - opened.written_back >= write_back_bytes) {
-    // Begins to write now what a later sync would have to wait for; whether it works is for that sync to
-    // tell.
-    static_cast<void>(::sync_file_range(opened.descriptor.get(), static_cast<off_t>(opened.written_back),
-                                        static_cast<off_t>(opened.length - opened.written_back),
-                                        SYNC_FILE_RANGE_WRITE));
-    opened.written_back = opened.length;
-  }
+  write_back(opened, write_back_bytes);
 }
 
-void FileWriter::complete_file(std::size_t file) {
+/// Begins to write now what a later sync would have to wait for; whether it works is for that sync to tell.
+void FileWriter::write_back(OpenFile& file, std::uint64_t least) {
+  if (file.length - file.written_back < least) return;
+  static_cast<void>(::sync_file_range(file.descriptor.get(), static_cast<off_t>(file.written_back),
+                                      static_cast<off_t>(file.length - file.written_back),
+                                      SYNC_FILE_RANGE_WRITE));
+  file.written_back = file.length;
+}
+
+void FileWriter::complete_file(std::size_t file, const Digest& sum) {
   const auto found = open_.find(file);
   if (found == open_.end()) return;
   OpenFile& opened = found->second;
@@ -219,17 +288,19 @@ void FileWriter::complete_file(std::size_t file) {
                     "refused " + shown + ": it is not what was written; who else writes there?");
   }
   SourceTag tag = incoming.source;
-  tag.sum = opened.hash.finish();
+  tag.sum = sum;
   give_to(owner_, descriptor, shown);
   write_tag(descriptor, tag);
   if ((status.st_mode & 07777U) != incoming.mode) {
     if (::fchmod(descriptor, incoming.mode) != 0)
       throw system_error("cannot set the mode of " + shown, errno);
   }
-  if (durability_ == Durability::each_file && !sync_to_disk(descriptor))
+  if (durability_ == Durability::together)
+    write_back(opened, least_write_back);
+  else if (!sync_to_disk(descriptor))
     return disk_failed(file, "sync", errno);
   if (::close(opened.descriptor.release()) != 0) return disk_failed(file, "close", errno);
-  sums_[file] = tag.sum;
+  sums_[file] = sum;
   open_.erase(found);
 }
 

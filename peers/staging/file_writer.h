@@ -32,17 +32,19 @@ enum class Durability {
   together    ///< later, by one sync of the file system
 };
 
-/// Writes received files into the spool, hashing as the bytes come, in a thread of its own, so that the line
-/// and the disk work at the same time. Between the two is a queue of bounded size (8 MiB).
+/// Writes received files into the spool and hashes them as the bytes come, so that the line, the processor
+/// and the disk work at the same time: one thread hashes, and hands on to one that writes. (Two that write
+/// are slower: making files in one directory is one after another.) What is between the threads is bounded
+/// (8 MiB).
 ///
 /// A file is created with mode 0600 and only ever holds a beginning of the source, so that an interrupted one
 /// can be continued; it gets its tag and its final mode when all of it is there.
 ///
 /// begin, data, complete and finish are called by one thread and may block until the disk has caught up. They
-/// throw what the writing thread threw (PeerError); all is over then.
+/// throw what another thread threw (PeerError); all is over then.
 class FileWriter {
  public:
-  /// `files` are known by their index. Both references have to outlive the writer.
+  /// `files` are known by their index. All references have to outlive the writer.
   FileWriter(const Directory& spool, const std::optional<Ownership>& owner, Durability durability,
              const std::vector<IncomingFile>& files);
   ~FileWriter();
@@ -63,9 +65,11 @@ class FileWriter {
   struct Step {
     Action action;
     std::size_t file;
-    std::uint64_t number;  ///< begin: the offset; data: the length
+    std::uint64_t number;       ///< begin: the offset; data: the length
+    Descriptor continued = {};  ///< begin at an offset: the file, hashed up to there
+    Digest sum = {};            ///< complete: filled in when it is hashed
   };
-  /// What the two threads hand over: many small steps cost one wake-up.
+  /// What the threads hand on: many small steps cost one wake-up.
   struct Batch {
     std::vector<std::byte> bytes;
     std::vector<Step> steps;
@@ -73,22 +77,35 @@ class FileWriter {
   };
   struct OpenFile {
     Descriptor descriptor;
-    Sha256 hash;
     std::uint64_t length = 0;
     std::uint64_t written_back = 0;  ///< up to here the kernel was asked to write
   };
 
-  void add(const Step& step);
+  // The calling thread.
+  void add(Step step);
   void hand_over();
   Batch take_free_batch();
+  void stop();
+  void join();
 
-  void write_batches();
-  void write_batch(const Batch& batch);
-  void begin_file(std::size_t file, std::uint64_t offset);
-  void write_data(std::size_t file, std::span<const std::byte> bytes);
-  void complete_file(std::size_t file);
+  // The hashing thread.
+  void hash_batches();
+  void hash_batch(Batch& batch);
+  Descriptor hash_beginning(std::size_t file, std::uint64_t offset);
   void refuse_if_exchanged(int descriptor, const std::string& shown) const;
+
+  // The writing thread.
+  void write_batches();
+  void write_batch(Batch& batch);
+  void begin_file(Step& step);
+  void write_data(std::size_t file, std::span<const std::byte> bytes);
+  void complete_file(std::size_t file, const Digest& sum);
+  static void write_back(OpenFile& file, std::uint64_t least);
   void disk_failed(std::size_t file, const char* tried, int error_number);
+
+  // Both.
+  template <typename Work>
+  void guarded(Work work);
 
   const Directory& spool_;
   const std::optional<Ownership>& owner_;
@@ -99,15 +116,18 @@ class FileWriter {
 
   std::mutex mutex_;  // guards what follows, up to error_
   std::condition_variable changed_;
-  std::deque<Batch> full_;
+  std::deque<Batch> full_, hashed_;
   std::vector<Batch> free_;
-  bool ended_ = false;
+  bool no_more_full_ = false, no_more_hashed_ = false;
   std::exception_ptr error_;
+
+  std::unordered_map<std::size_t, Sha256> hashes_;  // of the hashing thread
 
   // Of the writing thread, until it is joined.
   std::unordered_map<std::size_t, OpenFile> open_;
   std::vector<std::optional<Digest>> sums_;
-  std::thread thread_;
+
+  std::thread hasher_, writer_;
 };
 
 }  // namespace peerstage::peers::staging

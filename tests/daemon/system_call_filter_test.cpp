@@ -67,6 +67,17 @@ TEST(SystemCallFilter, OpensNothingWithoutAccess) {
 }
 
 #ifdef SYS_open
+TEST(SystemCallFilter, KnowsNoCallThatIsNewerThanItsList) {
+  constexpr long fchmodat2 = 452, cachestat = 451;  // of Linux 6.5 and 6.6
+  const test::TemporaryDirectory directory;
+  const std::string file = directory.write("file", "content");
+  EXPECT_TRUE(behind_filter({}, [&](Judge& judge) {
+    judge.unknown("cachestat", ::syscall(cachestat, -1, nullptr, nullptr, 0));
+    judge.unknown("fchmodat2", ::syscall(fchmodat2, AT_FDCWD, file.c_str(), 0600, 0));
+    judge.let("getppid", ::syscall(SYS_getppid));
+  }));
+}
+
 TEST(SystemCallFilter, RefusesTheSameToTheCallsOfOldArchitectures) {
   const test::TemporaryDirectory directory;
   const std::string file = directory.write("file", "content"), fresh = directory / "fresh";

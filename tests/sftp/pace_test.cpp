@@ -42,10 +42,10 @@ TEST(Pace, BeginsByTheRoundTripAlone) {
       {100us, {2 * mib, 64, 16, mib / 4}},
       {2ms, {2 * mib, 120, 16, mib / 4}},
       {4ms, {4'000'000, 240, 30, 4'000'000}},
-      {10ms, {4 * mib, 600, 64, 4 * mib}},
-      {50ms, {4 * mib, 900, 64, 4 * mib}},
-      {1h, {4 * mib, 900, 64, 4 * mib}},
-      {std::chrono::nanoseconds::max(), {4 * mib, 900, 64, 4 * mib}},
+      {10ms, {4 * mib, 600, 75, 4 * mib}},
+      {50ms, {4 * mib, 900, 112, 4 * mib}},
+      {1h, {4 * mib, 900, 112, 4 * mib}},
+      {std::chrono::nanoseconds::max(), {4 * mib, 900, 112, 4 * mib}},
   };
   for (const Case& one : cases) {
     LineGauge gauge;

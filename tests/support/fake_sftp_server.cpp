@@ -206,6 +206,7 @@ FakeSftpServer::Reply FakeSftpServer::reply_to(std::uint8_t request, std::string
       break;
     }
     case type_close:
+      freed_.push_back(name);
       handles_.erase(found);
       set_status(reply, close_status);
       break;
@@ -284,8 +285,18 @@ void FakeSftpServer::extended(Reply& reply, const std::string& name) {
   reply.body = wire64(262'144) + wire64(told_read_length) + wire64(261'120) + wire64(told_open_handles);
 }
 
+std::string FakeSftpServer::new_handle() {
+  const std::size_t number = handles_given_++;
+  if (!counts_handles) return "handle number " + std::to_string(number);
+  if (passed_over.contains(number)) ++slots_;
+  if (freed_.empty() || passed_over.contains(number)) return wire(static_cast<std::uint32_t>(slots_++));
+  std::string name = std::move(freed_.back());
+  freed_.pop_back();
+  return name;
+}
+
 void FakeSftpServer::give_handle(Reply& reply, Handle handle) {
-  const std::string name = "handle number " + std::to_string(handles_given_++);
+  const std::string name = new_handle();
   handles_.emplace(name, std::move(handle));
   most_open = std::max(most_open, handles_.size());
   reply.type = type_handle;

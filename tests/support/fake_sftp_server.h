@@ -73,6 +73,8 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
   std::size_t most_handles = 1019;                                     ///< beyond: FAILURE, like OpenSSH
   std::size_t names_per_packet = 100;
   bool endless_listing = false;
+  bool counts_handles = false;  ///< they are numbers of slots, the one freed last first, like OpenSSH's
+  std::set<std::size_t> passed_over{};  ///< which of these slots it does not use, by number of handles given
   std::uint32_t fsync_status = 0, close_status = 0;
   std::function<void(Reply&)> tamper;
   std::string noise;  ///< sent before anything else
@@ -120,6 +122,7 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
   void lstat(Reply& reply, const std::string& path);
   void extended(Reply& reply, const std::string& name);
   void give_handle(Reply& reply, Handle handle);
+  std::string new_handle();
   void deliver(const Reply& reply);
   void deliver_bytes(std::string bytes, bool end);
   bool shuffles() const { return shuffle_seed || choose; }
@@ -130,7 +133,8 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
   std::string arrived_;
   bool ended_ = false;
   std::map<std::string, Handle> handles_;
-  std::size_t handles_given_ = 0;
+  std::size_t handles_given_ = 0, slots_ = 0;
+  std::vector<std::string> freed_;
   std::map<std::uint8_t, std::size_t> requests_;
   std::mt19937 random_;
   std::chrono::steady_clock::time_point now_, server_free_, line_free_;
