@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <iostream>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <boost/filesystem/operations.hpp>
 #include <boost/filesystem/path.hpp>
 #include <unistd.h>
 
+#include "config/exec_plan.h"
 #include "config/load.h"
 #include "config/stage_plan.h"
 #include "daemon/check.h"
@@ -23,7 +26,30 @@ namespace {
 
 namespace ssh = peers::ssh;
 
-const config::StagePeer& find_remote_peer(const config::StagePlan& plan, const std::string& name) {
+/// Whose host keys there are, and whose known hosts.
+struct Acquaintances {
+  std::string backup_user, backup_group;
+  std::vector<config::StagePeer> peers;
+};
+
+/// Those that are staged, and then those on which commands are run only. Absent after an error, in
+/// `findings`.
+std::optional<Acquaintances> acquaintances(const config::Config& config,
+                                           std::vector<config::Finding>& findings) {
+  Acquaintances found{config.options.backup_user, config.options.backup_group, {}};
+  std::vector<config::Finding> of_commands;
+  if (config.stage) {
+    const auto plan = config::plan_stage(config, findings);
+    if (!plan) return std::nullopt;
+    found.peers = plan->peers;
+  }
+  const auto plan = config::plan_exec(config, config.stage ? of_commands : findings);
+  if (plan) found.peers.insert(found.peers.end(), plan->peers.begin(), plan->peers.end());
+  if (!plan && !config.stage) return std::nullopt;
+  return found;
+}
+
+const config::StagePeer& find_remote_peer(const Acquaintances& plan, const std::string& name) {
   const auto found = std::ranges::find(plan.peers, name, &config::StagePeer::name);
   if (found == plan.peers.end()) {
     throw std::runtime_error("there is no peer " + peers::printable(name) + " in the configuration");
@@ -33,7 +59,7 @@ const config::StagePeer& find_remote_peer(const config::StagePlan& plan, const s
 }
 
 /// Becomes the user whose known_hosts it is, so that the file ends up his, whatever stands in his home.
-User become_staging_user(const config::StagePlan& plan) {
+User become_staging_user(const Acquaintances& plan) {
   if (::geteuid() != 0) return calling_user();
   User user = look_up_user(plan.backup_user, plan.backup_group);
   Confinement confinement;
@@ -91,8 +117,8 @@ ExitCode settle(const TrustCommand& command, const config::StagePeer& peer, cons
 ExitCode trust_peer(const TrustCommand& command) {
   const std::string path = command.config_path.value_or(config::default_path());
   auto loaded = config::load(path, started_as());
-  std::optional<config::StagePlan> plan;
-  if (loaded.config) plan = config::plan_stage(*loaded.config, loaded.findings);
+  std::optional<Acquaintances> plan;
+  if (loaded.config) plan = acquaintances(*loaded.config, loaded.findings);
   if (!plan) return show_findings(path, loaded.findings, FindingsFormat::text);
   try {
     const config::StagePeer& peer = find_remote_peer(*plan, command.peer);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """How peers are reached: who is let in, who lets us in, and lines that break."""
 import os
+import re
 import shutil
 import socketserver
 import threading
@@ -221,6 +222,15 @@ class Trust(SshTest):
         result = pool.run("trust", "far", "--yes")
         self.assertNotEqual(result.exit, 0, str(result))
         self.assertEqual(known_hosts.read_bytes(), before)
+
+    def test_peer_that_is_not_staged(self):
+        """exec asks for its key as well, on a machine that stages nothing."""
+        pool, known_hosts = self.pool_that_knows_nobody()
+        pool.write_config()
+        text = re.sub(r"<stage>.*</stage>", f"<purge><dir><abs_path>{pool.staging}</abs_path><retain_days>7</retain_days></dir></purge>", pool.config.read_text())
+        pool.config.write_text(text)
+        self.assert_exit(pool.run("trust", "far", "--yes", write=False), 0)
+        self.assertIn(pool.sshd.host_key, known_hosts.read_text())
 
     def test_no_such_peer(self):
         pool, known_hosts = self.pool_that_knows_nobody()
