@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "daemon/utc.h"
 #include "peers/staging/relative_path.h"
 
 namespace peerstage::daemon {
@@ -119,7 +120,7 @@ void write_fields(FieldWriter& out, const WorkResult& record) {
 
 void write_fields(FieldWriter& out, const WorkFile& record) {
   out.string(record.name).number(record.size).sum(record.sha256);
-  out.number(static_cast<std::uint64_t>(record.source_mtime));
+  out.number(static_cast<std::uint64_t>(record.source_mtime)).string(record.fetched_on);
 }
 
 void write_fields(FieldWriter& out, const WorkStepBegun& record) {
@@ -185,6 +186,9 @@ void read_fields(FieldReader& in, WorkFile& record) {
   record.size = in.number();
   record.sha256 = in.sum();
   record.source_mtime = static_cast<std::int64_t>(in.number());
+  record.fetched_on = in.string();
+  if (!record.fetched_on.empty() && !parse_iso_date(record.fetched_on))
+    throw WorkProtocolError("the day from which a file was taken is none");
 }
 
 void read_fields(FieldReader& in, WorkStepBegun& record) {
@@ -250,7 +254,8 @@ WorkRecord read_record_of_type(std::size_t type, FieldReader& in) {
 
 WorkFile work_file(const peers::StagedFile& file) {
   return {file.path, file.size, file.sum.bytes,
-          std::chrono::floor<std::chrono::seconds>(file.modified).count()};
+          std::chrono::floor<std::chrono::seconds>(file.modified).count(),
+          file.fetched_on ? iso_date(*file.fetched_on) : ""};
 }
 
 WorkResult failed_work(peers::FailureKind kind, std::string message) {

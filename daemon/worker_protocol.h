@@ -42,6 +42,7 @@ struct WorkFile {
   std::uint64_t size = 0;
   std::array<std::uint8_t, 32> sha256{};
   std::int64_t source_mtime = 0;  ///< seconds since the epoch, at the source; 0: not known
+  std::string fetched_on = {};    ///< the earlier day from which it was taken, as iso_date; empty: that day
   bool operator==(const WorkFile&) const = default;
 };
 

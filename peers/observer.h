@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "peers/staging/hash.h"
@@ -16,6 +17,7 @@ struct StagedFile {
   std::uint64_t size;
   const staging::Digest& sum;
   std::chrono::nanoseconds modified;  ///< at the source, since the epoch; 0: not known
+  std::optional<std::chrono::year_month_day> fetched_on;  ///< an earlier day, from which it was taken
 };
 
 /// What happens while a peer is worked on, for people who watch. Called from the thread that does the work;

@@ -25,13 +25,16 @@ std::optional<std::string> modified(const WorkFile& file) {
 }  // namespace
 
 std::string files_table(const std::vector<WorkFile>& files) {
-  TextTable table(
-      {{"sha256", Align::left}, {"size", Align::right}, {"modified", Align::left}, {"name", Align::left}});
+  TextTable table({{"sha256", Align::left},
+                   {"size", Align::right},
+                   {"modified", Align::left},
+                   {"fetched", Align::left},
+                   {"name", Align::left}});
   std::uint64_t bytes = 0;
   for (const WorkFile& file : files) {
     bytes += file.size;
-    table.add(
-        {sum_of(file), std::to_string(file.size), modified(file).value_or("-"), peers::printable(file.name)});
+    table.add({sum_of(file), std::to_string(file.size), modified(file).value_or("-"),
+               file.fetched_on.empty() ? "-" : file.fetched_on, peers::printable(file.name)});
   }
   return table.text() + "total: " + std::to_string(files.size()) + " files, " + readable_size(bytes) + " (" +
          std::to_string(bytes) + " bytes)\n";
@@ -45,7 +48,8 @@ std::string files_json(const std::string& peer, std::chrono::year_month_day date
     all.push_back({{"name", peers::printable(file.name)},
                    {"size", file.size},
                    {"sha256", sum_of(file)},
-                   {"mtime", when ? Json(*when) : Json(nullptr)}});
+                   {"mtime", when ? Json(*when) : Json(nullptr)},
+                   {"fetched_on", file.fetched_on.empty() ? Json(nullptr) : Json(file.fetched_on)}});
   }
   return document_text({{"version", 1}, {"peer", peer}, {"date", iso_date(date)}, {"files", std::move(all)}});
 }

@@ -109,10 +109,13 @@ const Migration version_2{
     "  primary key (run, peer, action))",
 };
 
+// Where it was not fetched on the day of its tree, but taken from an earlier one; else empty.
+const Migration version_3{"alter table file add column fetched_on text not null default ''"};
+
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> all{version_1, version_2};
+  static const std::vector<Migration> all{version_1, version_2, version_3};
   return all;
 }
 

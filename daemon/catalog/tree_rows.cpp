@@ -45,18 +45,20 @@ void add_to_tree(soci::session& sql, RunNumber run, const std::string& peer,
                  const std::vector<WorkFile>& files) {
   const auto told = find_told_tree(sql, run, peer);
   const TreeNumber tree = told ? *told : insert_tree(sql, run, peer);
-  std::string name, sum;
+  std::string name, sum, fetched_on;
   long long size = 0, source_mtime = 0;
   // A worker that is not itself any more may tell a name twice; the peer's day has it once.
   soci::statement insert =
-      (sql.prepare << "insert into file (tree, name, size, sha256, source_mtime) values (:tree, :name, :size,"
-                      " :sha256, :source_mtime) on conflict (tree, name) do nothing",
-       use(tree), use(name), use(size), use(sum), use(source_mtime));
+      (sql.prepare
+           << "insert into file (tree, name, size, sha256, source_mtime, fetched_on) values (:tree,"
+              " :name, :size, :sha256, :source_mtime, :fetched_on) on conflict (tree, name) do nothing",
+       use(tree), use(name), use(size), use(sum), use(source_mtime), use(fetched_on));
   for (const WorkFile& file : files) {
     name = stored_bytes(file.name);
     size = stored_number(file.size);
     sum = stored_sum(file.sha256);
     source_mtime = file.source_mtime;
+    fetched_on = file.fetched_on;
     insert.execute(true);
   }
 }
@@ -89,13 +91,13 @@ std::optional<std::vector<WorkFile>> read_tree(soci::session& sql, const std::st
   const auto tree = find_complete_tree(sql, peer, date);
   if (!tree) return std::nullopt;
   std::vector<WorkFile> files;
-  std::string name, sum;
+  std::string name, sum, fetched_on;
   long long size = 0, source_mtime = 0;
   soci::statement each =
-      (sql.prepare << "select name, size, sha256, source_mtime from file where tree = :tree", into(name),
-       into(size), into(sum), into(source_mtime), use(*tree));
+      (sql.prepare << "select name, size, sha256, source_mtime, fetched_on from file where tree = :tree",
+       into(name), into(size), into(sum), into(source_mtime), into(fetched_on), use(*tree));
   for (each.execute(); each.fetch();)
-    files.push_back({bytes_of(name), number_of(size), sum_of(sum), source_mtime});
+    files.push_back({bytes_of(name), number_of(size), sum_of(sum), source_mtime, fetched_on});
   std::ranges::sort(files, {}, &WorkFile::name);  // by their bytes, which stored names are not
   return files;
 }

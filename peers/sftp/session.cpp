@@ -80,9 +80,8 @@ std::optional<std::string> Session::open(std::string_view path, OpenFlags flags,
   const HandleForecast::Slot slot = forecast_.opening();
   encode_open(outgoing_, new_opening(PacketType::open, tag, slot), path, flags);
   flush_if_large();
-  // Only OpenSSH tells its limits; others may number their handles in the same way, and work on several
-  // requests at a time.
-  if (!version_.limits || !forecast_.is_reliable()) return std::nullopt;
+  // Others may number their handles in the same way, and work on several requests at a time.
+  if (!transport_.is_openssh() || !forecast_.is_reliable()) return std::nullopt;
   return HandleForecast::handle_of(slot);
 }
 

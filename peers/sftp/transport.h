@@ -23,6 +23,9 @@ class Transport {
   /// Tells that a whole answer arrived: the idle timeout starts anew. Bytes alone do not, so that a peer
   /// that drips cannot hold us.
   virtual void answered() = 0;
+
+  /// Whether the server is OpenSSH by its own words: then it carries requests out one after another.
+  virtual bool is_openssh() const { return false; }
 };
 
 }  // namespace peerstage::peers::sftp

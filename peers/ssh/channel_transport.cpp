@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <string_view>
 
 #include "peers/text.h"
 
@@ -89,6 +90,12 @@ std::size_t ChannelTransport::receive(std::span<std::byte> buffer) {
       FailureKind::permanent,
       session_.target() +
           " ended SFTP before it began: check the Subsystem line of its sshd_config and the user's shell");
+}
+
+/// By its identification string (RFC 4253, section 4.2).
+bool ChannelTransport::is_openssh() const {
+  const char* banner = ::ssh_get_serverbanner(session_.handle());
+  return banner != nullptr && std::string_view(banner).starts_with("SSH-2.0-OpenSSH_");
 }
 
 void ChannelTransport::answered() {

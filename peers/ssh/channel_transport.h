@@ -22,6 +22,7 @@ class ChannelTransport final : public sftp::Transport {
   void send(std::span<const std::byte> bytes) override;
   std::size_t receive(std::span<std::byte> buffer) override;
   void answered() override;
+  bool is_openssh() const override;
 
  private:
   static int on_data(ssh_session, ssh_channel, void* data, std::uint32_t length, int is_stderr, void* self);

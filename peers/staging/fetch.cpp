@@ -56,7 +56,6 @@ class SpoolReceiver final : public FileReceiver {
                 FetchResult& result)
       : context_(context),
         files_(files),
-
         writer_(writer),
         result_(result),
         racy_(files.size()),
@@ -95,7 +94,10 @@ class SpoolReceiver final : public FileReceiver {
     context_.progress.add_file();
   }
 
-  void failed(std::size_t, const Failure& failure) override { merge_failure(result_, failure); }
+  void failed(std::size_t id, const Failure& failure) override {
+    writer_.abandon(id);
+    merge_failure(result_, failure);
+  }
 
   bool racy(std::size_t id) const { return racy_[id]; }
   bool arrived(std::size_t id) const { return arrived_[id]; }

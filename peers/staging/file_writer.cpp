@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t batch_bytes = 512U << 10U;
 constexpr std::size_t batch_steps = 384;
 constexpr std::size_t batch_count = 16;
+/// Files that are continued are open from when they are hashed until they are written.
+constexpr std::size_t batch_continued = 4;
 constexpr std::uint64_t write_back_bytes = 8U << 20U;
 /// Of a file that is complete: less is not worth a call of its own.
 constexpr std::uint64_t least_write_back = 256U << 10U;
@@ -35,7 +37,10 @@ FileWriter::FileWriter(const Directory& spool, const std::optional<Ownership>& o
       sums_(files.size()) {
   current_ = take_free_batch();
   try {
-    hasher_ = std::thread([this] { guarded([this] { hash_batches(); }); });
+    hasher_ = std::thread([this] {
+      guarded([this] { hash_batches(); });
+      end_hashing();
+    });
     writer_ = std::thread([this] { guarded([this] { write_batches(); }); });
   } catch (...) {
     stop();
@@ -83,11 +88,17 @@ void FileWriter::complete(std::size_t file) {
   add({Action::complete, file, 0});
 }
 
+void FileWriter::abandon(std::size_t file) {
+  add({Action::abandon, file, 0});
+}
+
 void FileWriter::add(Step step) {
   const auto now = std::chrono::steady_clock::now();
   if (current_.steps.empty()) current_.started = now;
+  current_.continued += step.action == Action::begin && step.number > 0 ? 1U : 0U;
   current_.steps.push_back(std::move(step));
-  const bool is_full = current_.bytes.size() == batch_bytes || current_.steps.size() >= batch_steps;
+  const bool is_full = current_.bytes.size() == batch_bytes || current_.steps.size() >= batch_steps ||
+                       current_.continued == batch_continued;
   if (is_full || now - current_.started > longest_wait) hand_over();
 }
 
@@ -110,6 +121,7 @@ FileWriter::Batch FileWriter::take_free_batch() {
   batch.bytes.clear();
   batch.bytes.reserve(batch_bytes);
   batch.steps.clear();
+  batch.continued = 0;
   return batch;
 }
 
@@ -141,11 +153,7 @@ void FileWriter::hash_batches() {
   for (;;) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !full_.empty() || no_more_full_ || error_; });
-    if (full_.empty() || error_) {
-      no_more_hashed_ = true;
-      changed_.notify_all();
-      return;
-    }
+    if (full_.empty() || error_) return;
     Batch batch = std::move(full_.front());
     full_.pop_front();
     lock.unlock();
@@ -154,6 +162,13 @@ void FileWriter::hash_batches() {
     hashed_.push_back(std::move(batch));
     changed_.notify_all();
   }
+}
+
+/// Whatever ended it: what is hashed is written, and kept for another run.
+void FileWriter::end_hashing() {
+  const std::lock_guard lock(mutex_);
+  no_more_hashed_ = true;
+  changed_.notify_all();
 }
 
 void FileWriter::hash_batch(Batch& batch) {
@@ -170,6 +185,9 @@ void FileWriter::hash_batch(Batch& batch) {
         break;
       case Action::complete:
         step.sum = hashes_.at(step.file).finish();
+        hashes_.erase(step.file);
+        break;
+      case Action::abandon:
         hashes_.erase(step.file);
         break;
     }
@@ -211,8 +229,8 @@ void FileWriter::refuse_if_exchanged(int descriptor, const std::string& shown) c
 void FileWriter::write_batches() {
   for (;;) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !hashed_.empty() || no_more_hashed_ || error_; });
-    if (hashed_.empty() || error_) return;
+    changed_.wait(lock, [this] { return !hashed_.empty() || no_more_hashed_; });
+    if (hashed_.empty()) return;
     Batch batch = std::move(hashed_.front());
     hashed_.pop_front();
     lock.unlock();
@@ -237,13 +255,16 @@ void FileWriter::write_batch(Batch& batch) {
       case Action::complete:
         complete_file(step.file, step.sum);
         break;
+      case Action::abandon:
+        open_.erase(step.file);
+        break;
     }
   }
 }
 
 void FileWriter::begin_file(Step& step) {
   const std::string& name = files_[step.file].name;
-  OpenFile opened{std::move(step.continued), step.number, step.number};
+  OpenFile opened{std::move(step.continued), step.number, step.number, step.number > 0};
   if (step.number == 0) {
     opened.descriptor = spool_.create_file(name, 0600);
     if (!opened.descriptor && errno == EEXIST && spool_.unlink(name)) {
@@ -272,6 +293,16 @@ void FileWriter::write_back(OpenFile& file, std::uint64_t least) {
   file.written_back = file.length;
 }
 
+/// Of a file that an earlier run took from an earlier day: it was whole already, and knows it.
+std::optional<std::chrono::year_month_day> FileWriter::day_of_what_stands(int descriptor,
+                                                                          const SourceTag& tag) {
+  const auto standing = read_tag(descriptor);
+  if (!standing) return std::nullopt;
+  const bool is_same =
+      standing->size == tag.size && standing->modified == tag.modified && standing->sum == tag.sum;
+  return is_same ? standing->fetched_on : std::nullopt;
+}
+
 void FileWriter::complete_file(std::size_t file, const Digest& sum) {
   const auto found = open_.find(file);
   if (found == open_.end()) return;
@@ -289,6 +320,7 @@ void FileWriter::complete_file(std::size_t file, const Digest& sum) {
   }
   SourceTag tag = incoming.source;
   tag.sum = sum;
+  if (opened.is_continued) tag.fetched_on = day_of_what_stands(descriptor, tag);
   give_to(owner_, descriptor, shown);
   write_tag(descriptor, tag);
   if ((status.st_mode & 07777U) != incoming.mode) {

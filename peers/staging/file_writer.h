@@ -55,13 +55,15 @@ class FileWriter {
   void begin(std::size_t file, std::uint64_t offset);
   void data(std::size_t file, std::span<const std::byte> bytes);
   void complete(std::size_t file);
+  /// Nothing more comes of it. What there is stays, for another run to go on from.
+  void abandon(std::size_t file);
 
   /// Waits until all is written. The sums by index; absent for a file that is not complete, or that the disk
   /// failed to keep (an I/O error) and that was discarded for it.
   std::vector<std::optional<Digest>> finish();
 
  private:
-  enum class Action { begin, data, complete };
+  enum class Action { begin, data, complete, abandon };
   struct Step {
     Action action;
     std::size_t file;
@@ -73,12 +75,14 @@ class FileWriter {
   struct Batch {
     std::vector<std::byte> bytes;
     std::vector<Step> steps;
+    std::size_t continued = 0;  ///< files that it holds open
     std::chrono::steady_clock::time_point started{};
   };
   struct OpenFile {
     Descriptor descriptor;
     std::uint64_t length = 0;
     std::uint64_t written_back = 0;  ///< up to here the kernel was asked to write
+    bool is_continued = false;
   };
 
   // The calling thread.
@@ -90,6 +94,7 @@ class FileWriter {
 
   // The hashing thread.
   void hash_batches();
+  void end_hashing();
   void hash_batch(Batch& batch);
   Descriptor hash_beginning(std::size_t file, std::uint64_t offset);
   void refuse_if_exchanged(int descriptor, const std::string& shown) const;
@@ -100,6 +105,7 @@ class FileWriter {
   void begin_file(Step& step);
   void write_data(std::size_t file, std::span<const std::byte> bytes);
   void complete_file(std::size_t file, const Digest& sum);
+  static std::optional<std::chrono::year_month_day> day_of_what_stands(int descriptor, const SourceTag& tag);
   static void write_back(OpenFile& file, std::uint64_t least);
   void disk_failed(std::size_t file, const char* tried, int error_number);
 

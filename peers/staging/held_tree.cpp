@@ -59,7 +59,8 @@ HeldTree read_held_tree(const Directory& peer_day) {
 
 std::optional<StagedFile> staged_file(const std::string& path, const HeldFile& file) {
   if (!file.sum) return std::nullopt;
-  return StagedFile{path, file.size, *file.sum, file.tag ? file.tag->modified : std::chrono::nanoseconds(0)};
+  const SourceTag tag = file.tag.value_or(SourceTag());
+  return StagedFile{path, file.size, *file.sum, tag.modified, tag.fetched_on};
 }
 
 }  // namespace peerstage::peers::staging

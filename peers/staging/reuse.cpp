@@ -36,8 +36,8 @@ Reuse::Reuse(const PeerPlace& place, const Directory& spool, const FileModes& mo
       durability_(durability),
       held_(earlier_tree(place.before().value().directory)) {}
 
-std::optional<Digest> Reuse::take(const SourceFile& file, const std::string& spooled,
-                                  const std::optional<Manifest>& peers_manifest) const {
+std::optional<SourceTag> Reuse::take(const SourceFile& file, const std::string& spooled,
+                                     const std::optional<Manifest>& peers_manifest) const {
   const auto held = held_.files.find(file.path.bytes());
   if (held == held_.files.end() || !unchanged(file, held->second, peers_manifest)) return std::nullopt;
   const std::string& path = file.path.bytes();
@@ -51,18 +51,21 @@ std::optional<Digest> Reuse::take(const SourceFile& file, const std::string& spo
     return std::nullopt;
   }
   if (!source) return std::nullopt;
-  const auto sum = copy(source.get(), file);
-  if (!sum || *sum != held->second.tag->sum) {
+  const SourceTag& earlier = held->second.tag.value();
+  const SourceTag tag{file.size, file.modified, earlier.sum,
+                      earlier.fetched_on.value_or(place_.before()->date)};
+  if (!copy(source.get(), file, tag)) {
     spool_.unlink(unfinished_name);
     return std::nullopt;
   }
   spool_.unlink(spooled);
   rename_new({spool_, unfinished_name}, {spool_, spooled});
-  return sum;
+  return tag;
 }
 
-/// Absent: the earlier file cannot be read to its end, or the disk fails to keep the copy.
-std::optional<Digest> Reuse::copy(int source, const SourceFile& file) const {
+/// False: the earlier file cannot be read to its end or is not what its tag says, or the disk fails to keep
+/// the copy.
+bool Reuse::copy(int source, const SourceFile& file, const SourceTag& tag) const {
   spool_.unlink(unfinished_name);
   const std::string shown = spool_.shown(unfinished_name);
   const Descriptor copy = spool_.create_file(unfinished_name, 0600);
@@ -77,17 +80,16 @@ std::optional<Digest> Reuse::copy(int source, const SourceFile& file) const {
   try {
     read_pieces(shared ? copy.get() : source, file.size, shown, take);
   } catch (const PeerError&) {
-    return std::nullopt;
+    return false;
   }
   if (write_error != 0) throw system_error("cannot write " + shown, write_error);
-  const Digest sum = hash.finish();
-  return finish(copy.get(), file, sum) ? std::optional(sum) : std::nullopt;
+  return hash.finish() == tag.sum && finish(copy.get(), file, tag);
 }
 
-bool Reuse::finish(int copy, const SourceFile& file, const Digest& sum) const {
+bool Reuse::finish(int copy, const SourceFile& file, const SourceTag& tag) const {
   const std::string shown = spool_.shown(unfinished_name);
   give_to(place_.owner(), copy, shown);
-  write_tag(copy, {file.size, file.modified, sum});
+  write_tag(copy, tag);
   if (::fchmod(copy, modes_.file(file.permissions)) != 0)
     throw system_error("cannot set the mode of " + shown, errno);
   return durability_ == Durability::together || sync_to_disk(copy);

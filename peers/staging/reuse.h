@@ -9,6 +9,7 @@
 #include "peers/staging/held_tree.h"
 #include "peers/staging/manifest.h"
 #include "peers/staging/peer_place.h"
+#include "peers/staging/source_tag.h"
 #include "peers/staging/survey.h"
 
 namespace peerstage::peers::staging {
@@ -26,13 +27,13 @@ class Reuse {
   /// All references have to outlive it. `place.before()` must be there.
   Reuse(const PeerPlace& place, const Directory& spool, const FileModes& modes, Durability durability);
 
-  /// The sum of the file, which is in the spool under this name then. Absent: it has to be fetched.
-  std::optional<Digest> take(const SourceFile& file, const std::string& spooled,
-                             const std::optional<Manifest>& peers_manifest) const;
+  /// What the file is, which is in the spool under this name then. Absent: it has to be fetched.
+  std::optional<SourceTag> take(const SourceFile& file, const std::string& spooled,
+                                const std::optional<Manifest>& peers_manifest) const;
 
  private:
-  std::optional<Digest> copy(int source, const SourceFile& file) const;
-  bool finish(int copy, const SourceFile& file, const Digest& sum) const;
+  bool copy(int source, const SourceFile& file, const SourceTag& tag) const;
+  bool finish(int copy, const SourceFile& file, const SourceTag& tag) const;
 
   const PeerPlace& place_;
   const Directory& spool_;

@@ -183,9 +183,10 @@ class Staging {
     std::erase_if(files, [&](const WantedFile& file) {
       const std::string& path = file.source->path.bytes();
       if (file.present > 0 || distrusted_.contains(path)) return false;
-      const auto sum = reuse.take(*file.source, file.spooled, situation.peers_manifest);
-      if (!sum) return false;
-      fetched_.emplace(file.spooled, *sum);
+      const auto tag = reuse.take(*file.source, file.spooled, situation.peers_manifest);
+      if (!tag) return false;
+      fetched_.emplace(file.spooled, tag->sum);
+      taken_from_.emplace(file.spooled, tag->fetched_on.value());
       ++reused_;
       progress_.tell_if_due();
       return true;
@@ -300,6 +301,7 @@ class Staging {
     for (const SourceFile& file : situation.survey.files) {
       if (file.path.bytes() != path) continue;
       fetched_.erase(Spool::name_of(file));
+      taken_from_.erase(Spool::name_of(file));
       if (spool_) spool_->discard(Spool::name_of(file));
     }
   }
@@ -354,6 +356,7 @@ class Staging {
     } catch (const SyncFailed& error) {
       problem_ = error.what();
       fetched_.clear();
+      taken_from_.clear();
       spool_->discard_all();
       return std::nullopt;
     }
@@ -363,11 +366,18 @@ class Staging {
     return result;
   }
 
+  std::optional<Date> fetched_on(const Situation& situation, const SourceFile& file) const {
+    const std::string name = Spool::name_of(file);
+    if (const auto taken = taken_from_.find(name); taken != taken_from_.end()) return taken->second;
+    const HeldFile* held = situation.held_file(file.path.bytes());
+    return fetched_.contains(name) || held == nullptr || !held->tag ? std::nullopt : held->tag->fetched_on;
+  }
+
   /// The same files that the manifest names.
   void tell_files(const Situation& situation) {
     for (const SourceFile& file : situation.survey.files) {
       if (const auto sum = sum_of(situation, file))
-        observer_.file({file.path.bytes(), file.size, *sum, file.modified});
+        observer_.file({file.path.bytes(), file.size, *sum, file.modified, fetched_on(situation, file)});
     }
     if (!situation.held) return;
     for (const auto& [path, file] : situation.held->files) {
@@ -419,8 +429,9 @@ class Staging {
   Progress progress_;
   Durability durability_ = Durability::each_file;
   std::optional<Spool> spool_;
-  std::map<std::string, Digest> fetched_;  ///< complete in the spool, by name there
-  std::set<std::string> continued_;        ///< of these: partly or all from an earlier run
+  std::map<std::string, Digest> fetched_;   ///< complete in the spool, by name there
+  std::map<std::string, Date> taken_from_;  ///< of these, the day on which they were fetched
+  std::set<std::string> continued_;         ///< of these: partly or all from an earlier run
   std::uint64_t reused_ = 0;
   std::set<std::string> distrusted_;  ///< paths that the day holds, but differently from the peer
   std::string problem_;               ///< why another pass is needed

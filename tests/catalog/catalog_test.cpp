@@ -229,6 +229,7 @@ TEST_F(CatalogOfFiles, NamesSurviveByteForByteInTheirOrder) {
   std::ranges::sort(files, {}, &WorkFile::name);
   files.back().size = ~0ULL >> 1U;
   files.back().source_mtime = -1;
+  files.front().fetched_on = "2026-11-19";
   std::vector<WorkFile> shuffled(files.rbegin(), files.rend());
   stage("one", shuffled);
   EXPECT_EQ(catalog.files("web1", that_day), files);

@@ -68,16 +68,19 @@ TEST_F(CatalogCommands, SinceIsADateOrADuration) {
 TEST_F(CatalogCommands, TheTableOfFilesHasATotalAndNoBytesOfATerminal) {
   std::vector<WorkFile> files{file_of("a", 1'500), file_of("b\x1b[2J\xff", 7)};
   files[1].source_mtime = 0;
+  files[1].fetched_on = "2026-11-19";
   const std::string table = files_table(files);
   EXPECT_THAT(table, StartsWith("sha256"));
-  EXPECT_THAT(table, HasSubstr("  1500  2023-11-14T22:13:20Z  a\n"));
-  EXPECT_THAT(table, HasSubstr("     7  -                     b\\x1b[2J\\xff\n"));
+  EXPECT_THAT(table, HasSubstr("  1500  2023-11-14T22:13:20Z  -           a\n"));
+  EXPECT_THAT(table, HasSubstr("     7  -                     2026-11-19  b\\x1b[2J\\xff\n"));
   EXPECT_THAT(table, HasSubstr("total: 2 files, 1.5 KB (1507 bytes)\n"));
 }
 
 TEST_F(CatalogCommands, TheDocumentOfFilesIsStable) {
-  WorkFile file = file_of("a\xff", 7);
-  EXPECT_EQ(files_json("web1", that_day, {file}), R"({
+  WorkFile file = file_of("a\xff", 7), taken = file_of("b", 7);
+  taken.source_mtime = 0;
+  taken.fetched_on = "2026-11-19";
+  EXPECT_EQ(files_json("web1", that_day, {file, taken}), R"({
   "version": 1,
   "peer": "web1",
   "date": "2026-11-20",
@@ -86,7 +89,15 @@ TEST_F(CatalogCommands, TheDocumentOfFilesIsStable) {
       "name": "a\\xff",
       "size": 7,
       "sha256": "0707070707070707070707070707070707070707070707070707070707070707",
-      "mtime": "2023-11-14T22:13:20Z"
+      "mtime": "2023-11-14T22:13:20Z",
+      "fetched_on": null
+    },
+    {
+      "name": "b",
+      "size": 7,
+      "sha256": "0707070707070707070707070707070707070707070707070707070707070707",
+      "mtime": null,
+      "fetched_on": "2026-11-19"
     }
   ]
 }

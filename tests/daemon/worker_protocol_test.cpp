@@ -22,6 +22,7 @@ std::vector<WorkRecord> some_of_each_kind() {
           WorkEvent{peers::EventLevel::warning, "careful"},
           WorkOutput{peers::CommandStream::error, std::string("raw \0\xff", 6)},
           WorkFile{"etc/\xff \\n", ~0ULL, {0, 1, 0xfe}, -1},
+          WorkFile{"taken", 1, {}, 2, "2026-11-19"},
           WorkResult{},
           failure,
           WorkStepBegun{3},
@@ -79,6 +80,10 @@ std::string file_named(const std::string& name) {
   return encode(WorkFile{name, 1, {}, 2});
 }
 
+std::string file_taken_from(const std::string& day) {
+  return encode(WorkFile{"a", 1, {}, 2, day});
+}
+
 /// A whole record, of which so many bytes at the end are missing.
 std::string file_cut_by(std::size_t missing) {
   const std::string whole = file_named("a");
@@ -115,6 +120,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadStream{"FileWithoutAName", file_named("")},
         BadStream{"FileWithAnAbsoluteName", file_named("/etc/passwd")},
         BadStream{"FileAboveTheDay", file_named("a/../../b")},
+        BadStream{"FileTakenFromNoDay", file_taken_from("2026-11-31")},
         BadStream{"FileWithANulInItsName", file_named(std::string("a\0b", 3))},
         BadStream{"FileWithALineBreakInItsName", file_named("a\nb")},
         BadStream{"FileOfTooLongAName", file_named(std::string(5000, 'a'))},

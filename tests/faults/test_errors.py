@@ -42,6 +42,10 @@ class ErrorTest(SweepTest):
         self.replacing_run()
         self.sweeps("replacing run", ERRORS, self.fail)
 
+    def test_errors_in_a_run_that_takes_files_from_yesterday(self):
+        self.reusing_run()
+        self.sweeps("run that takes files from yesterday", ERRORS, self.fail)
+
     @unittest.skipUnless(IS_LONG, "in the long form only")
     def test_errors_in_a_run_that_only_tells_the_peers(self):
         self.marking_run()

@@ -375,8 +375,7 @@ TEST_F(ForetoldHandles, AreNotBelievedBeforeTheServerHasConfirmedThem) {
 }
 
 TEST_F(ForetoldHandles, AreNotTriedWithServersThatAreNotKnownToWorkInOrder) {
-  server.extensions.clear();
-  server.told_read_length = 0;
+  server.is_openssh_by_name = false;
   fetch();
   EXPECT_EQ(failures(), 0U);
   EXPECT_GT(elapsed(), 9 * server.round_trip);

@@ -128,14 +128,28 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(SourceTag, comes_back_from_its_bytes_and_from_nothing_else) {
   const SourceTag tag{0x0123456789abcdef, std::chrono::nanoseconds(-5), digest(ones)};
-  const SourceTag::Encoded bytes = tag.encode();
+  const auto bytes = tag.encode();
   EXPECT_EQ(SourceTag::decode(bytes), tag);
   EXPECT_EQ(bytes[1], 0xef);  // little-endian, whatever the machine is
   EXPECT_FALSE(SourceTag::decode(std::span(bytes).first(bytes.size() - 1)));
   EXPECT_FALSE(SourceTag::decode({}));
-  SourceTag::Encoded other_version = bytes;
+  auto other_version = bytes;
   other_version[0] = 2;
   EXPECT_FALSE(SourceTag::decode(other_version));
+}
+
+TEST(SourceTag, says_which_earlier_day_a_file_is_from_and_fits_into_an_inode) {
+  SourceTag tag{5, std::chrono::nanoseconds(7), digest(ones)};
+  const std::size_t without_a_day = tag.encode().size();
+  for (const std::chrono::sys_days day :
+       {std::chrono::sys_days(), std::chrono::sys_days(std::chrono::days(20'000)),
+        std::chrono::sys_days(std::chrono::days(65'535))}) {
+    tag.fetched_on = std::chrono::year_month_day(day);
+    const auto bytes = tag.encode();
+    EXPECT_EQ(SourceTag::decode(bytes), tag);
+    EXPECT_LE(bytes.size(), 52U);
+    EXPECT_FALSE(SourceTag::decode(std::span(bytes).first(without_a_day)));
+  }
 }
 
 }  // namespace

@@ -55,6 +55,19 @@ TEST_F(ReuseTest, what_has_not_changed_since_yesterday_is_not_fetched) {
   expect_same_as_before();
 }
 
+TEST_F(ReuseTest, says_on_which_day_each_file_was_fetched) {
+  const auto day_before = Date(std::chrono::sys_days(today) - std::chrono::days(1));
+  const auto two_before = Date(std::chrono::sys_days(today) - std::chrono::days(2));
+  stage_earlier("2026/11/18");
+  peer.change("/collect/sub/b", "other");
+  stage_earlier("2026/11/19");
+  peer.change("/collect/cback.collect", "!");
+  stage();
+  EXPECT_EQ(observer.told.at("a.tar").fetched_on, two_before);
+  EXPECT_EQ(observer.told.at("sub/b").fetched_on, day_before);
+  EXPECT_EQ(observer.told.at("cback.collect").fetched_on, std::nullopt);
+}
+
 TEST_F(ReuseTest, each_day_has_files_of_its_own) {
   stage_earlier();
   stage();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,7 +37,7 @@ class RecordingObserver final : public Observer {
   void progress(std::uint64_t files, std::uint64_t bytes) override { last_progress = {files, bytes}; }
   void skipped(const std::string& name, const std::string& reason) override { left_out[name] = reason; }
   void file(const StagedFile& file) override {
-    told[file.path] = {file.size, file.sum.hex(), file.modified.count()};
+    told[file.path] = {file.size, file.sum.hex(), file.modified.count(), file.fetched_on};
   }
   void event(EventLevel, const std::string& text) override { events.push_back(text); }
 
@@ -44,6 +45,7 @@ class RecordingObserver final : public Observer {
     std::uint64_t size = 0;
     std::string sum;
     std::int64_t modified = 0;  ///< ns since the epoch
+    std::optional<Date> fetched_on = std::nullopt;
     bool operator==(const ToldFile&) const = default;
   };
   std::map<std::string, ToldFile> told;

@@ -74,6 +74,7 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
   std::size_t names_per_packet = 100;
   bool endless_listing = false;
   bool counts_handles = false;  ///< they are numbers of slots, the one freed last first, like OpenSSH's
+  bool is_openssh_by_name = true;
   std::set<std::size_t> passed_over{};  ///< which of these slots it does not use, by number of handles given
   std::uint32_t fsync_status = 0, close_status = 0;
   std::function<void(Reply&)> tamper;
@@ -97,6 +98,7 @@ class FakeSftpServer final : public peers::sftp::Transport, public peers::Clock 
   void send(std::span<const std::byte> bytes) override;
   std::size_t receive(std::span<std::byte> buffer) override;
   void answered() override { ++answers; }
+  bool is_openssh() const override { return is_openssh_by_name; }
 
   std::chrono::steady_clock::time_point steady() const override { return now_; }
 
