@@ -16,7 +16,7 @@ struct StagedFile {
   const std::string& path;  ///< relative to the peer's day, raw bytes
   std::uint64_t size;
   const staging::Digest& sum;
-  std::chrono::nanoseconds modified;  ///< at the source, since the epoch; 0: not known
+  std::chrono::nanoseconds modified;                      ///< at the source, since the epoch; 0: not known
   std::optional<std::chrono::year_month_day> fetched_on;  ///< an earlier day, from which it was taken
 };
 

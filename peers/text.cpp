@@ -87,8 +87,8 @@ std::string shown(std::string_view bytes, const Character& character) {
 
 /// What is shown as it is, up to the first byte that has to be looked at: of most names everything.
 std::string_view plain_beginning(std::string_view bytes) {
-  const auto end = std::find_if(bytes.begin(), bytes.end(),
-                                [](char c) { return c < ' ' || c > '~' || c == '\\'; });
+  const auto end =
+      std::find_if(bytes.begin(), bytes.end(), [](char c) { return c < ' ' || c > '~' || c == '\\'; });
   return {bytes.begin(), end};
 }
 

@@ -44,7 +44,8 @@ TEST_F(FewDescriptors, are_enough_to_go_on_with_what_an_earlier_run_fetched) {
 TEST_F(FewDescriptors, are_enough_where_many_files_cannot_be_read) {
   for (int number = 0; number < many; number += 2)
     peer.unreadable[path(number)] = {FailureKind::permanent, "permission denied"};
-  EXPECT_EQ(failure().message, "permission denied (and " + std::to_string(many / 2 - 1) + " more files failed)");
+  EXPECT_EQ(failure().message,
+            "permission denied (and " + std::to_string(many / 2 - 1) + " more files failed)");
 }
 
 }  // namespace
