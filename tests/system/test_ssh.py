@@ -229,7 +229,9 @@ class Trust(SshTest):
         pool.write_config()
         text = re.sub(r"<stage>.*</stage>", f"<purge><dir><abs_path>{pool.staging}</abs_path><retain_days>7</retain_days></dir></purge>", pool.config.read_text())
         pool.config.write_text(text)
-        self.assert_exit(pool.run("trust", "far", "--yes", write=False), 0)
+        result = pool.run("trust", "far", "--yes", write=False)
+        self.assert_exit(result, 0)
+        self.assertTrue(known_hosts.exists(), str(result))
         self.assertIn(pool.sshd.host_key, known_hosts.read_text())
 
     def test_no_such_peer(self):
